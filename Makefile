@@ -1,0 +1,47 @@
+# Each target makes .venv and installs what it needs by itself. `make demo` and `make test` are the two a newcomer needs.
+PYTHON ?= python3
+# What `pip install` gets for PyTorch; CONTRIBUTING.md says how to get the small CPU build where the usual one brings CUDA.
+TORCH ?= torch==2.13.0
+COMFYUI_PATH ?= $(HOME)/ComfyUI
+
+BIN := .venv/bin
+# Without byte-compiling everything beforehand, installing takes half the time; Python compiles what it imports.
+PIP := $(BIN)/python -m pip --disable-pip-version-check install -qq --no-compile
+WEB_TESTS := $(wildcard tests/web/*.test.mjs)
+
+.PHONY: demo test lint test-comfyui clean
+
+demo: .venv/.for-cli
+	$(BIN)/python -m trainer demo
+
+test: lint
+	$(BIN)/python -m pytest
+	$(if $(WEB_TESTS),node --test $(WEB_TESTS))
+
+lint: .venv/.for-test
+	$(BIN)/python -m ruff check
+	$(BIN)/python -m mypy
+
+test-comfyui: .venv/.for-rig
+	COMFYUI_PATH="$(COMFYUI_PATH)" $(BIN)/python -m pytest -m "comfyui or browser"
+
+clean:
+	rm -rf .venv .pytest_cache .ruff_cache .mypy_cache
+
+.venv/.torch:
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(PIP) --upgrade pip
+	$(PIP) $(TORCH)
+	touch $@
+
+.venv/.for-cli: .venv/.torch pyproject.toml
+	$(PIP) -r requirements.txt --group cli
+	touch $@
+
+.venv/.for-test: .venv/.torch pyproject.toml
+	$(PIP) -r requirements.txt --group test
+	touch .venv/.for-cli $@
+
+.venv/.for-rig: .venv/.torch pyproject.toml
+	$(PIP) -r requirements.txt --group rig
+	touch .venv/.for-cli .venv/.for-test $@
