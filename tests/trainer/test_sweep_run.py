@@ -1,0 +1,136 @@
+"""A sweep as a whole: nothing is rendered twice, and what is found is handed on."""
+
+import dataclasses
+import json
+import random
+
+import PIL.Image
+import pytest
+
+from tests.trainer.sweep_parts import MeanColour, Painter, make_checkpoints
+from trainer.messages import UserError
+from trainer.sweep.cells import SweepConfig
+from trainer.sweep.run import sweep
+
+CONFIG = SweepConfig(prompts=("a photo of [subject]", "a photo of [subject], beach"), width_px=128, height_px=128)
+
+
+def run(checkpoints, painter, cells_dir, config=CONFIG, **changes):
+    wanted = dict(
+        render=painter, render_identity="painter 1", scorer=None, references=(), progress=lambda done, total: None
+    )
+    return sweep(checkpoints, config, cells_dir=cells_dir, **{**wanted, **changes})
+
+
+def test_no_cell_is_rendered_twice(tmp_path):
+    checkpoints, painter = make_checkpoints(tmp_path, (100, 200, 300)), Painter()
+    first = run(checkpoints, painter, tmp_path / "cells")
+    assert len(painter.painted) == len(set(painter.painted)) == 4 * 2 * 2
+    again = run(checkpoints, painter, tmp_path / "cells")
+    assert len(painter.painted) == 16
+    assert again == first
+
+
+def test_adding_a_prompt_renders_only_its_cells(tmp_path):
+    checkpoints, painter = make_checkpoints(tmp_path, (100, 200)), Painter()
+    run(checkpoints, painter, tmp_path / "cells")
+    before = len(painter.painted)
+    wider = dataclasses.replace(CONFIG, prompts=(*CONFIG.prompts, "a photo of [subject], night"))
+    run(checkpoints, painter, tmp_path / "cells", wider)
+    assert {cell.prompt for cell in painter.painted[before:]} == {"a photo of Mila, night"}
+    assert len(painter.painted) - before == 3 * 2
+
+
+def test_a_strength_or_a_checkpoint_more_leaves_the_untrained_row_alone(tmp_path):
+    painter = Painter()
+    run(make_checkpoints(tmp_path, (100,)), painter, tmp_path / "cells")
+    before = len(painter.painted)
+    stronger = dataclasses.replace(CONFIG, strengths=(0.8, 1.0))
+    run(make_checkpoints(tmp_path, (100, 200)), painter, tmp_path / "cells", stronger)
+    assert {(cell.step, cell.strength) for cell in painter.painted[before:]} == {(100, 1.0), (200, 0.8), (200, 1.0)}
+
+
+@pytest.mark.parametrize("change", ["sampler", "steps", "seed", "size", "model", "lora"])
+def test_whatever_changes_a_picture_renders_it_anew(tmp_path, change):
+    checkpoints, painter = make_checkpoints(tmp_path, (100,)), Painter()
+    run(checkpoints, painter, tmp_path / "cells")
+    before = len(painter.painted)
+    other = {
+        "sampler": {"sampler": "euler"}, "steps": {"steps": 8}, "seed": {"seed": 7}, "size": {"width_px": 144},
+    }.get(change, {})  # fmt: skip
+    if change == "lora":
+        checkpoints.checkpoints[0].path.write_bytes(b"trained anew")
+    identity = "painter 2" if change == "model" else "painter 1"
+    run(checkpoints, painter, tmp_path / "cells", dataclasses.replace(CONFIG, **other), render_identity=identity)
+    assert len(painter.painted) - before == (4 if change == "lora" else 8)
+
+
+def test_a_lora_file_under_another_name_is_not_rendered_again(tmp_path):
+    checkpoints, painter = make_checkpoints(tmp_path, (100,)), Painter()
+    run(checkpoints, painter, tmp_path / "cells")
+    moved = checkpoints.checkpoints[0].path.rename(tmp_path / "moved.safetensors")
+    renamed = dataclasses.replace(checkpoints.checkpoints[0], path=moved)
+    run(dataclasses.replace(checkpoints, checkpoints=(renamed,)), painter, tmp_path / "cells")
+    assert len(painter.painted) == 8
+
+
+def test_a_cancelled_sweep_goes_on_where_it_was(tmp_path):
+    checkpoints, painter = make_checkpoints(tmp_path, (100, 200)), Painter()
+
+    class Cancelled(Exception):
+        pass
+
+    def cancel_at_five(done: int, total: int) -> None:
+        if done == 5:
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        run(checkpoints, painter, tmp_path / "cells", progress=cancel_at_five)
+    heard: list[tuple[int, int]] = []
+    run(checkpoints, painter, tmp_path / "cells", progress=lambda done, total: heard.append((done, total)))
+    assert len(painter.painted) == len(set(painter.painted)) == 12
+    assert heard == [(done, 12) for done in range(13)]
+
+
+def test_a_picture_that_was_cut_off_is_rendered_anew(tmp_path):
+    checkpoints, painter = make_checkpoints(tmp_path, (100,)), Painter()
+    result = run(checkpoints, painter, tmp_path / "cells")
+    damaged = random.Random(1).choice(result.cells).path
+    damaged.write_bytes(damaged.read_bytes()[:60])
+    run(checkpoints, painter, tmp_path / "cells")
+    assert len(painter.painted) == 9
+    PIL.Image.open(damaged).load()
+
+
+def test_a_lora_file_that_vanished_is_named_before_anything_is_rendered(tmp_path):
+    checkpoints, painter = make_checkpoints(tmp_path, (100, 200)), Painter()
+    checkpoints.checkpoints[1].path.unlink()
+    with pytest.raises(UserError, match=r"mila_000000200\.safetensors") as refused:
+        run(checkpoints, painter, tmp_path / "cells")
+    assert refused.value.message.key == "sweep.lora_gone"
+    assert not painter.painted
+
+
+def test_the_most_alike_checkpoint_is_handed_on_and_the_scores_are_json(tmp_path):
+    checkpoints = make_checkpoints(tmp_path, (100, 200, 300))
+    reference = Painter(last_step=1000)(plan_of(checkpoints)[-1])
+    reference.save(tmp_path / "reference.png")
+    result = run(checkpoints, Painter(last_step=1000), tmp_path / "cells", scorer=MeanColour(),
+                 references=[tmp_path / "reference.png"])  # fmt: skip
+    likeness = [score.likeness for score in result.scores.checkpoints]
+    assert likeness == sorted(likeness)
+    assert [score.step for score in result.scores.checkpoints] == [0, 100, 200, 300]
+    assert result.checkpoints.chosen.step == result.scores.recommended_step
+    assert json.loads(json.dumps(dataclasses.asdict(result.scores)))["scorer"] == "mean colour"
+
+
+def plan_of(checkpoints):
+    from trainer.sweep.cells import plan_cells
+
+    return plan_cells(checkpoints, CONFIG)
+
+
+def test_without_a_scorer_the_scores_say_so(tmp_path):
+    result = run(make_checkpoints(tmp_path, (100, 200)), Painter(), tmp_path / "cells")
+    assert [message.key for message in result.scores.messages()] == ["sweep.no_scorer", "sweep.recommended_by_last"]
+    assert result.checkpoints.chosen.step == 200

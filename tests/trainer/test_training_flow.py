@@ -1,0 +1,125 @@
+"""Flow matching: the shares of noise that are drawn, how noise is mixed in, and that nobody else's dice are touched."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+
+from tests.trainer.conftest import losses_of
+from trainer.training.flow import (
+    add_noise,
+    draw_sigma,
+    loss_weights,
+    named_generator,
+    shifted_sigmas,
+    velocity_loss,
+)
+
+TABLE = torch.tensor([(1000 - index) / 1000 for index in range(1000)], dtype=torch.float64)
+SPOT_WEIGHTS = {0: 0.9057, 50: 1.3748, 100: 1.5068, 500: 0.9254, 900: 0.7162}
+
+
+def draws(timestep_type: str, num: int = 2000) -> tuple[torch.Tensor, torch.Tensor]:
+    pairs = [draw_sigma(timestep_type, named_generator(7, "sigma", step, 0)) for step in range(num)]
+    return torch.stack([sigma for sigma, _ in pairs]), torch.stack([weight for _, weight in pairs])
+
+
+def test_sigmoid_is_the_sigmoid_of_a_normal_number_unweighted() -> None:
+    sigmas, weights = draws("sigmoid")
+    assert abs(sigmas.mean() - 0.5) < 0.015 and abs(sigmas.std() - 0.208) < 0.01
+    normal = torch.logit(sigmas.double())
+    assert abs(normal.mean()) < 0.07 and abs(normal.std() - 1) < 0.05
+    assert weights.eq(1).all() and sigmas.dtype == torch.float32
+
+
+@pytest.mark.parametrize("timestep_type", ["linear", "weighted"])
+def test_linear_and_weighted_are_even_over_the_table_but_for_its_last_entry(timestep_type: str) -> None:
+    sigmas, weights = draws(timestep_type)
+    indices = torch.round((1 - sigmas.double()) * 1000).long()
+    torch.testing.assert_close(sigmas.double(), TABLE[indices], rtol=0, atol=1e-6)
+    assert indices.min() >= 0 and indices.max() <= 998
+    per_tenth = torch.histc(indices.float(), 10, 0, 1000) / len(indices)
+    assert (per_tenth - 0.1).abs().max() < 0.03
+    expected = loss_weights()[indices] if timestep_type == "weighted" else torch.ones(len(indices))
+    assert torch.equal(weights, expected)
+
+
+def test_index_999_is_never_drawn_and_998_is() -> None:
+    sigmas = draws("linear", 5000)[0]
+    assert sigmas.min() == pytest.approx(0.002) and sigmas.max() == 1
+
+
+def test_shift_table_goes_from_1_to_its_own_small_end() -> None:
+    table = shifted_sigmas()
+    assert len(table) == 1000 and table[0] == 1 and table[-1] == pytest.approx(0.00893, abs=5e-6)
+    assert (table.diff() < 0).all() and table[500] == pytest.approx(0.75, abs=2e-3)
+    sigmas, weights = draws("shift", 1000)
+    assert torch.isin(sigmas, table[:999]).all() and weights.eq(1).all()
+
+
+def test_loss_weights_follow_the_measured_curve() -> None:
+    weights = loss_weights()
+    assert len(weights) == 1000 and weights.double().mean() == pytest.approx(1, abs=1e-6)
+    for index, weight in SPOT_WEIGHTS.items():
+        assert weights[index] == pytest.approx(weight, rel=1e-3), index
+    assert weights[998] == pytest.approx(0.4454, rel=0.023)  # between two points of the curve
+    assert weights.min() == pytest.approx(0.4448, rel=0.023) and weights.max() == pytest.approx(1.5227, rel=0.023)
+
+
+def test_sigma_0_gives_the_latents_and_sigma_1_the_noise_and_half_their_middle() -> None:
+    latents, noise = torch.randn(2, 3, 16, 4, 6, generator=named_generator(0, "test"))
+    sigma = torch.tensor([0.0, 1.0, 0.5])[:, None, None, None]
+    noisy = add_noise(latents, noise, sigma)
+    assert torch.equal(noisy[0], latents[0]) and torch.equal(noisy[1], noise[1])
+    torch.testing.assert_close(noisy[2], (latents[2] + noise[2]) / 2)
+
+
+def test_the_loss_is_zero_for_the_true_velocity_and_weighs_each_photo() -> None:
+    latents, noise = torch.randn(2, 2, 16, 4, 4, generator=named_generator(0, "test"))
+    weights = torch.tensor([2.0, 0.5])
+    assert velocity_loss(noise - latents, latents, noise, weights) == 0
+    off = noise - latents + torch.tensor([1.0, 2.0])[:, None, None, None]
+    assert velocity_loss(off, latents, noise, weights) == pytest.approx((2 * 1 + 0.5 * 4) / 2, rel=1e-5)
+
+
+def test_a_draw_depends_only_on_seed_name_step_and_slot() -> None:
+    def numbers(*name: str | int) -> list[float]:
+        return torch.randn(4, generator=named_generator(*name)).tolist()
+
+    first = numbers(1, "noise", 5, 0)
+    numbers(2, "noise", 9, 3)
+    assert numbers(1, "noise", 5, 0) == first
+    others = [(2, "noise", 5, 0), (1, "sigma", 5, 0), (1, "noise", 6, 0), (1, "noise", 5, 1), (1, "noise", 50)]
+    assert len({tuple(numbers(*other)) for other in others} | {tuple(first)}) == len(others) + 1
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "adam8bit"])
+def test_a_whole_training_neither_reads_nor_moves_the_global_dice(
+    make_job: Callable, run_through: Callable, optimizer: str
+) -> None:
+    losses = []
+    for seed in (1, 2):
+        torch.manual_seed(seed), random.seed(seed), np.random.seed(seed)  # noqa: NPY002
+        before = torch.get_rng_state(), random.getstate(), np.random.get_state()[1].tolist()  # noqa: NPY002
+        job = make_job(run_name=f"run {seed}", total_steps=2, optimizer=optimizer)
+        losses.append(losses_of(run_through(job)))
+        after = torch.get_rng_state(), random.getstate(), np.random.get_state()[1].tolist()  # noqa: NPY002
+        assert torch.equal(before[0], after[0]) and before[1:] == after[1:]
+    assert losses[0] == losses[1] and len(losses[0]) == 2
+
+
+def test_training_leaves_torchs_global_settings_alone(make_job: Callable, run_through: Callable) -> None:
+    def settings() -> tuple:
+        return (
+            torch.get_default_dtype(), torch.get_num_threads(), torch.is_grad_enabled(),
+            torch.are_deterministic_algorithms_enabled(), torch.get_float32_matmul_precision(),
+            torch.is_autocast_enabled("cpu"), torch.get_default_device(),
+        )  # fmt: skip
+
+    before = settings()
+    run_through(make_job(total_steps=1, precision="bf16"))
+    assert settings() == before

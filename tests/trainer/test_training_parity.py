@@ -1,0 +1,168 @@
+"""Parity: our step against the reference step, which was written independently. fp32 on the CPU, pocket model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from tests.trainer import reference_step as reference
+from tests.trainer.conftest import CPU, CountingEncoders, losses_of
+from trainer.training.adapter import fuse_adapter
+from trainer.training.buckets import BatchOrder
+from trainer.training.config import TrainConfig
+from trainer.training.encode import EncodedPhoto, cut_to_bucket, plan_encoding
+from trainer.training.flow import loss_weights, named_generator
+from trainer.training.loop import step_loss
+from trainer.training.lora import add_lora
+from trainer.training.states import newest_state
+from trainer.training.zimage import find_base_model, load_transformer, model_latents
+
+RANK = 8
+TYPES = ["sigmoid", "linear", "weighted", "shift"]
+
+
+@pytest.fixture(scope="module")
+def adapter(pocket_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A training adapter for the pocket model, strong enough to be felt."""
+    (weights_path,) = (pocket_dir / "transformer").glob("*.safetensors")
+    weights, tensors = load_file(weights_path), {}
+    generator = named_generator(0, "adapter")
+    for name, weight in weights.items():
+        if name.startswith("layers.") and weight.ndim == 2:
+            out_width, in_width = weight.shape
+            key = f"diffusion_model.{name.removesuffix('.weight')}.lora_"
+            tensors[f"{key}A.weight"] = (torch.randn(6, in_width, generator=generator) * 0.05).bfloat16()
+            tensors[f"{key}B.weight"] = (torch.randn(out_width, 6, generator=generator) * 0.05).bfloat16()
+    path = tmp_path_factory.mktemp("adapter") / "training_adapter.safetensors"
+    save_file(tensors, path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def photos() -> list[reference.Photo]:
+    """Two photos of one bucket whose captions differ in length, so that one is padded and masked beside the other."""
+    generator = named_generator(1, "photos")
+    return [
+        reference.Photo(
+            vae_mean=torch.randn(16, 8, 12, generator=generator) * 2,
+            text=torch.randn(num_tokens, 128, generator=generator),
+        )
+        for num_tokens in (20, 45)
+    ]
+
+
+@pytest.fixture(scope="module", params=["none", "adapter"])
+def pair(
+    request: pytest.FixtureRequest, pocket_dir: Path, adapter: Path
+) -> tuple[torch.nn.Module, dict[str, torch.nn.Parameter], reference.ReferenceTraining]:
+    """Our transformer with its LoRA and the reference's, both LoRAs holding the same random numbers, B not zero."""
+    chosen = adapter if request.param == "adapter" else None
+    transformer = load_transformer(find_base_model(pocket_dir), torch.float32, CPU)
+    if chosen:
+        fuse_adapter(transformer, chosen)
+    lora = add_lora(transformer, RANK, named_generator(0, "lora"))
+    generator = named_generator(2, "start")
+    with torch.no_grad():
+        for parameter in lora.values():
+            parameter.copy_(torch.randn(parameter.shape, generator=generator) * 0.03)
+    theirs = reference.ReferenceTraining(pocket_dir, rank=RANK, adapter=chosen, learning_rate=1e-3)
+    theirs.set_lora({name: parameter.detach() for name, parameter in lora.items()})
+    return transformer, lora, theirs
+
+
+@pytest.mark.parametrize("batch_size", [1, 2])
+@pytest.mark.parametrize("timestep_type", TYPES)
+def test_loss_and_gradients_are_the_references(pair, photos, timestep_type: str, batch_size: int) -> None:  # type: ignore[no-untyped-def]
+    transformer, lora, theirs = pair
+    batch, step = photos[-batch_size:], 11
+    config = TrainConfig(timestep_type=timestep_type, precision="fp32", linear_rank=RANK, seed=5)
+    encoded = [
+        EncodedPhoto(name="x", bucket=(96, 64), latents_CHW=model_latents(photo.vae_mean), text=photo.text)
+        for photo in batch
+    ]
+    ours = step_loss(transformer, encoded, config, step, CPU)
+    our_gradients = dict(zip(lora, torch.autograd.grad(ours, list(lora.values())), strict=True))
+
+    dice = Dice(config.seed, timestep_type)
+    loss = theirs.loss(batch, timestep_type, *dice.of(step, [photo.vae_mean.shape for photo in batch]))
+    gradients = dict(zip(theirs.lora, torch.autograd.grad(loss, list(theirs.lora.values())), strict=True))
+
+    assert ours.item() == pytest.approx(loss.item(), rel=1e-6)
+    assert our_gradients.keys() == gradients.keys()
+    for name, gradient in gradients.items():
+        assert gradient.norm() > 0
+        assert (our_gradients[name] - gradient).norm() <= 1e-5 * gradient.norm(), name
+
+
+class Dice:
+    """The numbers that our trainer draws for a step, drawn here again for the reference."""
+
+    def __init__(self, seed: int, timestep_type: str) -> None:
+        self._seed, self._type = seed, timestep_type
+
+    def of(self, step: int, shapes: list[torch.Size]) -> tuple[list[torch.Tensor], list[float]]:
+        noise, draws = [], []
+        for slot, shape in enumerate(shapes):
+            noise.append(torch.randn(shape, generator=named_generator(self._seed, "noise", step, slot)))
+            draws.append(reference.raw_draw(self._type, named_generator(self._seed, "sigma", step, slot)))
+        return noise, draws
+
+
+@pytest.mark.parametrize(
+    ("timestep_type", "batch_size", "with_adapter"), [("sigmoid", 1, True), ("weighted", 2, False), ("shift", 2, True)]
+)
+def test_three_updates_give_the_references_weights(
+    make_job: Callable, run_through: Callable, encoders: CountingEncoders, pocket_dir: Path, adapter: Path,
+    timestep_type: str, batch_size: int, with_adapter: bool,
+) -> None:  # fmt: skip
+    rate = 1e-3
+    chosen = adapter if with_adapter else None
+    job = make_job(
+        base=pocket_dir, adapter=chosen, total_steps=3, timestep_type=timestep_type, batch_size=batch_size,
+        learning_rate=rate, linear_rank=RANK,
+    )  # fmt: skip
+    our_losses = losses_of(run_through(job))
+    state = newest_state(job.runs_dir / "ada" / "state")
+    assert state and state.step == 3
+
+    plan, _ = plan_encoding(job.dataset, trigger_word="", resolution_px=64, encoders=encoders)
+    photos = [
+        reference.Photo(
+            vae_mean=encoders.encode_image(cut_to_bucket(item.path, item.bucket)),
+            text=encoders.encode_text(item.caption),
+        )
+        for item in plan
+    ]
+    theirs = reference.ReferenceTraining(pocket_dir, rank=RANK, adapter=chosen, learning_rate=rate)
+    fresh = add_lora(load_transformer(job.base, torch.float32, CPU), RANK, named_generator(job.config.seed, "lora"))
+    theirs.set_lora({name: parameter.detach() for name, parameter in fresh.items()})
+    order = BatchOrder([item.bucket for item in plan], batch_size, job.config.seed)
+    dice = Dice(job.config.seed, timestep_type)
+    for step in (1, 2, 3):
+        batch = [photos[index] for index in order.batch_at(step)]
+        loss = theirs.loss(batch, timestep_type, *dice.of(step, [photo.vae_mean.shape for photo in batch]))
+        assert our_losses[step] == pytest.approx(loss.item(), rel=1e-5)
+        theirs.step(loss)
+    assert state.lora.keys() == theirs.lora.keys()
+    for name, parameter in theirs.lora.items():
+        # Against the way that was gone, since Adam makes much of gradients that are nearly nothing.
+        way, difference = parameter - fresh[name], state.lora[name] - parameter
+        assert way.norm() > 0 and difference.norm() <= 1e-4 * way.norm(), (name, difference.norm() / way.norm())
+
+
+def test_our_spline_is_the_references() -> None:
+    table = torch.from_numpy(reference.weight_table()).float()
+    torch.testing.assert_close(loss_weights(), table, rtol=1e-6, atol=0)
+
+
+def test_the_adapter_of_these_tests_is_felt(pocket_dir: Path, adapter: Path) -> None:
+    """Guards the tests above: an adapter too weak to matter would prove nothing."""
+    bare, fused = (load_transformer(find_base_model(pocket_dir), torch.float32, CPU) for _ in range(2))
+    fuse_adapter(fused, adapter)
+    weight = "layers.0.feed_forward.w1.weight"
+    before, after = bare.state_dict()[weight], fused.state_dict()[weight]
+    assert (after - before).norm() > 0.01 * before.norm()

@@ -1,0 +1,73 @@
+"""The command line: `python -m trainer demo|train`. Reads arguments; the verbs are in `cli/`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from .cli.screen import Screen, system_language
+from .messages import Message, UserError, sentence
+
+FINISHED, MISTAKE, STOPPED = 0, 1, 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one verb; returns the exit status: 0 done, 1 a mistake that the message explains, 130 stopped by Ctrl+C."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a pipe on Windows may not know `·` or Chinese
+            stream.reconfigure(errors="replace")
+    language = system_language(os.environ)
+    chosen = _parser(language).parse_args(arguments)
+    screen = Screen(language)
+    try:
+        return FINISHED if _run(chosen, screen) else STOPPED
+    except UserError as error:
+        screen.end_progress()
+        print(sentence(error.message, language), file=sys.stderr)
+        return MISTAKE
+    except KeyboardInterrupt:
+        screen.say("cli.interrupted")
+        return STOPPED
+
+
+def _run(chosen: argparse.Namespace, screen: Screen) -> bool:
+    """Whether the verb came to its end. Each verb's module is read when it is asked for: --help stays instant."""
+    if chosen.verb == "train":
+        from .cli.job import read_job
+        from .cli.train import run_job
+
+        return run_job(read_job(chosen.job), screen) is not None
+    from .cli.demo import run_demo
+
+    return run_demo(chosen.out, screen)
+
+
+def _parser(language: str) -> argparse.ArgumentParser:
+    def say(key: str) -> str:
+        return sentence(Message(key), language)
+
+    parser = argparse.ArgumentParser(
+        prog="python -m trainer",
+        description=say("cli.help"),
+        epilog=say("cli.help.epilog"),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="demo | train")
+    demo = verbs.add_parser("demo", help=say("cli.help.demo"), description=say("cli.help.demo"))
+    demo.add_argument("--out", type=Path, default=Path("demo"), metavar="DIR", help=say("cli.help.out"))
+    train = verbs.add_parser(
+        "train",
+        help=say("cli.help.train"),
+        description=say("cli.help.train"),
+        epilog=say("cli.help.job_keys"),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    train.add_argument("job", type=Path, metavar="JOB.yaml", help=say("cli.help.job"))
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,162 @@
+"""The verb `demo`: the whole line on the pocket model with the product's own functions, and how alike it became."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+import statistics
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..files import write_text_whole, write_whole
+from ..messages import Message, UserError
+from ..photos.load import list_photo_files
+from ..sweep.cells import UNTRAINED_STEP, SweepConfig, called_up
+from ..sweep.run import SweepResult, embed_files, sweep
+from ..sweep.scores import LikenessScorer, Scores, as_json, likeness_among, likeness_to
+from ..training.results import Checkpoints
+from .job import JobFile
+from .screen import Screen
+from .train import CURVE_NAME, hide_loading_bars, run_job
+
+POCKET_DIR = Path(__file__).parents[2] / "pocket"
+SUBJECT = "Mila"
+SIDE_PX = 128
+NUM_SEEDS = 3
+SIGNIFICANT = 3.0
+"""The gap counts as learned when it is more than so many times its spread over the seeds."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gap:
+    """How much more alike the pictures became, seed by seed: the chosen checkpoint minus the untrained model."""
+
+    step: int
+    by_seed: tuple[float, ...]
+    mean: float
+    spread: float
+    """The standard deviation over the seeds."""
+
+    @property
+    def is_significant(self) -> bool:
+        """Whether chance is ruled out."""
+        return self.mean > SIGNIFICANT * self.spread
+
+
+def run_demo(out_dir: Path, screen: Screen) -> bool:
+    """Train, sweep and measure; False where the user stopped it. Raises UserError without the pocket model."""
+    if not (POCKET_DIR / "model").is_dir():
+        raise UserError("cli.no_pocket", path=POCKET_DIR)
+    checkpoints = run_job(demo_job(out_dir), screen)
+    if checkpoints is None:
+        return False
+    from ..sweep.encoder import TransformersImageEncoder
+
+    hide_loading_bars()
+    scorer = TransformersImageEncoder(POCKET_DIR / "encoder")
+    held_out = list_photo_files(POCKET_DIR / "photos" / "mila_held_out", recursive=False)
+    others = list_photo_files(POCKET_DIR / "photos" / "others", recursive=False)
+    result = demo_sweep(checkpoints, scorer, held_out, out_dir, screen)
+    held_out_ND = embed_files(scorer, held_out)
+    floor = statistics.fmean(likeness_to(embed_files(scorer, others), held_out_ND))
+    ceiling = likeness_among(held_out_ND)
+    assert ceiling is not None
+    gap = measure_gap(result.scores, result.scores.recommended_step)
+    _write_files(result, gap, floor, ceiling, out_dir)
+    _tell(result.scores, gap, floor, screen)
+    screen.say("cli.demo_files", path=out_dir)
+    return True
+
+
+def demo_job(out_dir: Path) -> JobFile:
+    """Settings that suit a model of this size; everything else is the product's default."""
+    return JobFile(
+        photos=str(POCKET_DIR / "photos" / "mila"),
+        subject=SUBJECT,
+        output_dir=str(out_dir),
+        model=str(POCKET_DIR / "model"),
+        training_adapter="none",
+        linear_rank=16,
+        total_steps=300,
+        save_every=75,
+        learning_rate=1e-3,
+        training_resolution=SIDE_PX,
+        batch_size=4,
+        precision="fp32",
+    )
+
+
+def demo_sweep(
+    checkpoints: Checkpoints, scorer: LikenessScorer, references: list[Path], out_dir: Path, screen: Screen
+) -> SweepResult:
+    """Every checkpoint with the same prompts and seeds, judged against photos that training never saw."""
+    import torch
+
+    from ..sweep.diffusers_render import SAMPLER, SCHEDULER, DiffusersRenderer
+
+    config = SweepConfig(
+        strengths=(1.0,),
+        num_seeds=NUM_SEEDS,
+        sampler=SAMPLER,
+        scheduler=SCHEDULER,
+        width_px=SIDE_PX,
+        height_px=SIDE_PX,
+    )
+    renderer = DiffusersRenderer(
+        POCKET_DIR / "model",
+        POCKET_DIR / "model",
+        config,
+        prompts=called_up(config.prompts, checkpoints),
+        device=torch.device("cpu"),
+        dtype=torch.float32,
+    )
+    return sweep(
+        checkpoints,
+        config,
+        render=renderer.render,
+        render_identity=renderer.identity,
+        scorer=scorer,
+        references=references,
+        cells_dir=checkpoints.run_dir / "sweep",
+        progress=lambda done, total: screen.progress(Message("cli.cells", {"done": done, "total": total})),
+        language=screen.language,
+    )
+
+
+def measure_gap(scores: Scores, step: int) -> Gap:
+    """The gain in likeness from the untrained model to a step; per seed, as both were drawn from the same noise."""
+    trained, untrained = scores.of_step(step), scores.of_step(UNTRAINED_STEP)
+    assert trained is not None and untrained is not None
+    pairs = zip(trained.likeness_by_seed, untrained.likeness_by_seed, strict=True)
+    by_seed = tuple(after - before for after, before in pairs)
+    return Gap(step=step, by_seed=by_seed, mean=statistics.fmean(by_seed), spread=statistics.stdev(by_seed))
+
+
+def _write_files(result: SweepResult, gap: Gap, floor: float, ceiling: float, out_dir: Path) -> None:
+    """Put what is worth looking at into the folder itself."""
+    numbers = {
+        **as_json(result.scores),
+        "floor": floor,
+        "ceiling": ceiling,
+        "gap": {**dataclasses.asdict(gap), "is_significant": gap.is_significant},
+    }
+    write_text_whole(out_dir / "likeness.json", json.dumps(numbers, indent=1))
+    chosen = result.checkpoints.chosen.path
+    for source, name in (
+        (result.grid_path, "grid.png"),
+        (result.checkpoints.run_dir / CURVE_NAME, CURVE_NAME),
+        (chosen, "mila.safetensors"),
+    ):
+        write_whole(out_dir / name, lambda temporary, source=source: shutil.copyfile(source, temporary))  # type: ignore[misc]
+
+
+def _tell(scores: Scores, gap: Gap, floor: float, screen: Screen) -> None:
+    screen.say("cli.floor", likeness=f"{floor:.3f}")
+    for message in scores.messages():
+        screen.say_message(message)
+    by_seed = ", ".join(f"{value:+.3f}" for value in gap.by_seed)
+    values = {"step": gap.step, "gap": f"{gap.mean:+.3f}", "by_seed": by_seed, "spread": f"{gap.spread:.3f}"}
+    times = gap.mean / gap.spread if gap.spread else float("inf")
+    screen.say("cli.gap", **values, times=f"{times:.1f}")
+    screen.say("cli.gap_learned" if gap.is_significant else "cli.gap_unproven", times=f"{SIGNIFICANT:g}")

@@ -1,0 +1,142 @@
+"""The job file: one YAML with the guide's own keys, read into the settings of a run. Starts nothing.
+
+Values are also taken as the guide writes them, with its remarks: `none (not needed)`, `every 250 steps`, `6-7 (...)`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..captions.template import CaptionConfig
+from ..files import safe_name
+from ..messages import UserError
+from ..settings import config_from, setting
+from ..training.config import TrainConfig
+
+NOT_YET = {"low_vram": False, "quantization_transformer": "none", "quantization_text_encoder": "none",
+           "sample_generation": False}  # fmt: skip
+"""Keys of the guide of which this version knows one value."""
+_FREE_TEXT = ("photos", "subject", "template", "run_name", "output_dir", "model", "encoders")
+_NOTHING = ("", "~", "null")
+_REMARK = re.compile(r"\s*[(\uff08][^()\uff08\uff09]*[)\uff09]\s*$")
+_WHOLE_NUMBER = re.compile(r"(?:every|每)?\s*(?:\d+\s*[-–~]\s*)?(\d+)\s*(?:steps?|步)?", re.IGNORECASE)
+_YES, _NO = ("true", "yes", "on"), ("false", "no", "off")
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobFile(TrainConfig):
+    """A whole run: the training's settings, and where everything is."""
+
+    photos: str = setting("", "The folder with the photos of one person.")
+    subject: str = setting("", "The person's name, as prompts will call them.")
+    template: str = setting("a photo of [subject]", "The caption of photos that have no .txt beside them.")
+    run_name: str = setting("", "What the run and its LoRA files are called; the subject's name if left out.")
+    output_dir: str = setting("output", "Where everything is written.")
+    model: str = setting(
+        "Tongyi-MAI/Z-Image-Turbo", "The base model: a diffusers folder, a hub id, or a single .safetensors file."
+    )
+    encoders: str = setting(
+        "", "For a single file: the diffusers folder or hub id that has text_encoder, tokenizer and vae."
+    )
+    low_vram: bool = setting(False, "The guide's own key; only false in this version.")
+    quantization_transformer: str = setting("none", "The guide's own key; only none in this version.")
+    quantization_text_encoder: str = setting("none", "The guide's own key; only none in this version.")
+    sample_generation: bool = setting(False, "The guide's own key; only false in this version.")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("photos", "subject"):
+            if not getattr(self, name):
+                raise UserError("cli.missing", name=name)
+        for name, only in NOT_YET.items():
+            if getattr(self, name) != only:
+                raise UserError("cli.not_yet", name=name, value=_spoken(getattr(self, name)), only=_spoken(only))
+        _ = self.caption_config  # raises for a template without a place for the subject
+        if Path(self.model).suffix == ".safetensors" and not self.encoders:
+            raise UserError("cli.no_encoders", model=self.model)
+
+    @property
+    def train_config(self) -> TrainConfig:
+        """The training's settings alone."""
+        return TrainConfig(**{field.name: getattr(self, field.name) for field in dataclasses.fields(TrainConfig)})
+
+    @property
+    def caption_config(self) -> CaptionConfig:
+        """How photos without a caption of their own are captioned."""
+        return CaptionConfig(subject=self.subject, template=self.template)
+
+    @property
+    def runs_dir(self) -> Path:
+        """Where run folders lie: working copies, train states, the loss curve."""
+        return Path(self.output_dir) / "zimage_lora"
+
+    @property
+    def run_dir(self) -> Path:
+        """The folder of this run. Raises UserError for a name with a path in it."""
+        return self.runs_dir / safe_name(self.run_name or self.subject)
+
+    @property
+    def loras_dir(self) -> Path:
+        """Where LoRA files go, each run in a folder of its own."""
+        return Path(self.output_dir) / "loras"
+
+    @property
+    def encoders_source(self) -> str:
+        """The diffusers folder or hub id of text encoder and VAE."""
+        return self.encoders or self.model
+
+
+def read_job(path: Path) -> JobFile:
+    """The job in a YAML file. Raises UserError for a file that is none, unknown keys, values out of their limits."""
+    import yaml
+
+    try:
+        # BaseLoader makes nothing but strings, lists and mappings: 2e-4 and 007 arrive as they were typed.
+        values = yaml.load(path.read_text(encoding="utf-8-sig"), Loader=yaml.BaseLoader)
+    except FileNotFoundError as error:
+        raise UserError("cli.no_job", path=path) from error
+    except UnicodeDecodeError as error:
+        raise UserError("cli.not_utf8", path=path) from error
+    except yaml.YAMLError as error:
+        raise UserError("cli.bad_yaml", path=path, reason=" ".join(str(error).split())) from error
+    if not isinstance(values, Mapping):
+        raise UserError("cli.no_keys", path=path)
+    return job_from(values)
+
+
+def job_from(values: Mapping[str, object]) -> JobFile:
+    """A job from keys and values as they stand in a YAML file; keys without a value keep their default."""
+    defaults = {field.name: field.default for field in dataclasses.fields(JobFile)}
+    given = {name: value for name, value in values.items() if value not in _NOTHING}
+    read = {name: _read(name, value, defaults[name]) if name in defaults else value for name, value in given.items()}
+    return config_from(JobFile, read)
+
+
+def _read(name: str, value: object, default: object) -> object:
+    """A value typed into YAML as the kind its key wants; left as it is where it cannot be, for the checks to refuse."""
+    if not isinstance(value, str) or name in _FREE_TEXT:
+        return value
+    text = _REMARK.sub("", value).strip()
+    if isinstance(default, bool):
+        return True if text.lower() in _YES else False if text.lower() in _NO else value
+    if isinstance(default, int):
+        number = _WHOLE_NUMBER.fullmatch(text)
+        return int(number[1]) if number else value
+    if isinstance(default, float):
+        try:
+            return float(text)
+        except ValueError:
+            return value
+    if name == "training_adapter" and text.lower() in ("v2", "auto"):
+        return "auto"
+    if text.lower() == "none":
+        return "" if name == "trigger_word" else "none"
+    return text
+
+
+def _spoken(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

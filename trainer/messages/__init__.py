@@ -1,0 +1,47 @@
+"""Sentences: every text a user reads, by key and language. Knows no stage: stages name a key and give values."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+
+LANGUAGES = ("en", "zh")
+
+
+@dataclass(frozen=True)
+class Message:
+    """A sentence still to be said: a key of `messages/<language>.json` and the values for its braces."""
+
+    key: str
+    values: Mapping[str, object] = field(default_factory=dict)
+
+
+class UserError(ValueError):
+    """A mistake the user can mend. `str()` is the English sentence; a host renders `message` in the user's language."""
+
+    def __init__(self, key: str, **values: object) -> None:
+        self.message = Message(key, values)
+        super().__init__(sentence(self.message, "en"))
+
+
+@lru_cache(maxsize=len(LANGUAGES))
+def sentences(language: str) -> Mapping[str, str]:
+    """All sentences of one language, by key. Raises KeyError for a language we do not speak."""
+    if language not in LANGUAGES:
+        raise KeyError(f"no sentences for language {language!r}; there are {', '.join(LANGUAGES)}")
+    return json.loads((Path(__file__).parent / f"{language}.json").read_text(encoding="utf-8"))
+
+
+def sentence(message: Message, language: str) -> str:
+    """The message in a language: `en`, or `zh` and its variants (`zh-TW`, `zh_CN.UTF-8`). Others get English."""
+    spoken = "zh" if language.lower().startswith("zh") else "en"
+    return sentences(spoken)[message.key].format(**message.values)
+
+
+def name_some(names: list[str], limit: int = 3) -> str:
+    """`a.jpg, b.jpg, c.jpg (+17)`: the first few names, and how many were left out."""
+    more = len(names) - limit
+    return ", ".join(names[:limit]) + (f" (+{more})" if more > 0 else "")

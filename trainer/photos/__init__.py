@@ -1,0 +1,1 @@
+"""Photos: from a folder to a PhotoSet, and from a PhotoSet to cleaned working copies."""

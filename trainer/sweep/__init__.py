@@ -1,0 +1,1 @@
+"""Sweep: from Checkpoints to a grid of pictures, scores and a recommended checkpoint."""

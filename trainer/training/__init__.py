@@ -1,0 +1,1 @@
+"""Training: from a Dataset to Checkpoints."""

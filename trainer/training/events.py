@@ -1,0 +1,74 @@
+"""Events: what `train` tells whoever runs it. Frozen values; each names only what happened."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..messages import Message
+from .results import Checkpoint, Checkpoints
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preparing:
+    """Work before the first step: `stage` is `text`, `latents` or `model`."""
+
+    stage: str
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Started:
+    """The loop begins, or goes on after `first_step - 1` steps that an earlier queue made."""
+
+    first_step: int
+    total_steps: int
+    num_photos: int
+    num_trained_modules: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepDone:
+    """One optimizer update. `seconds_per_step` is the running median, `phase` a message key."""
+
+    step: int
+    total_steps: int
+    loss: float
+    seconds_per_step: float
+    phase: str
+
+    @property
+    def seconds_left(self) -> float:
+        """How long the rest takes at this pace."""
+        return (self.total_steps - self.step) * self.seconds_per_step
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckpointSaved:
+    """A LoRA file was written, read back and found good."""
+
+    checkpoint: Checkpoint
+
+
+@dataclass(frozen=True, kw_only=True)
+class Warned:
+    """Something the user should know that does not stop the run."""
+
+    message: Message
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stopped:
+    """The host asked to stop: everything up to `step` is saved and queueing again goes on from there."""
+
+    step: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finished:
+    """The run is complete."""
+
+    checkpoints: Checkpoints
+
+
+Event = Preparing | Started | StepDone | CheckpointSaved | Warned | Stopped | Finished

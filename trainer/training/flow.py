@@ -1,0 +1,73 @@
+"""Flow matching: which shares of noise are practised, how noise is mixed in, what the model learns. Knows no model.
+
+Legend for shapes: B batch, C latent channels, H and W latent height and width, 1 a broadcast axis.
+Every draw is a pure function of (seed, what it is for, step, slot), so resuming needs no generator state.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+NUM_TIMESTEPS = 1000
+
+# Ostris' AI Toolkit weighs the loss of `weighted` by 1000 measured constants; these points of its curve give it back
+# to 0.09 % on average through a not-a-knot cubic spline.
+_WEIGHT_INDICES = (0, 5, 10, 20, 30, 50, *range(100, 951, 50), 980, 990, 999)
+_WEIGHT_VALUES = (
+    0.9057, 0.9622, 1.0429, 1.1761, 1.2562, 1.3748, 1.5068, 1.5069, 1.4413, 1.3549, 1.2636, 1.1720, 1.0826, 1.0004,
+    0.9254, 0.8596, 0.8049, 0.7618, 0.7312, 0.7152, 0.7161, 0.7285, 0.7162, 0.5822, 0.4755, 0.4521, 0.4473,
+)  # fmt: skip
+
+
+def named_generator(seed: int, *name: str | int) -> torch.Generator:
+    """A CPU generator of its own for each thing that is drawn, e.g. `(seed, "noise", step, slot)`."""
+    digest = hashlib.sha256(repr((seed, *name)).encode()).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1)
+
+
+def draw_sigma(timestep_type: str, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """One sigma (0 clean, 1 noise) and the weight of its loss, two fp32 scalars.
+
+    `sigmoid`: sigmoid of a normal number. `linear`, `weighted`: even over 1, 0.999, ... 0.002. `shift`: that, shifted
+    by 3 towards noise. The last of the 1000 entries is never drawn, as in the reference.
+    """
+    weight = torch.ones(())
+    if timestep_type == "sigmoid":
+        return torch.sigmoid(torch.randn((), generator=generator)), weight
+    index = int(torch.randint(0, NUM_TIMESTEPS - 1, (), generator=generator))
+    if timestep_type == "shift":
+        return shifted_sigmas()[index], weight
+    sigma = torch.linspace(1000, 1, NUM_TIMESTEPS)[index] / 1000
+    return sigma, loss_weights()[index] if timestep_type == "weighted" else weight
+
+
+@lru_cache(maxsize=1)
+def shifted_sigmas() -> Tensor:
+    """The 1000 sigmas of `shift`: s' = 3s / (1 + 2s) over a line that ends at the scheduler's own smallest sigma."""
+    line = torch.linspace(1.0, 0.002994, NUM_TIMESTEPS)
+    return 3 * line / (1 + 2 * line)
+
+
+@lru_cache(maxsize=1)
+def loss_weights() -> Tensor:
+    """The 1000 loss weights of `weighted`, mean 1, by index; index 0 is pure noise."""
+    import numpy as np
+    from scipy.interpolate import CubicSpline
+
+    curve = CubicSpline(_WEIGHT_INDICES, _WEIGHT_VALUES)(np.arange(NUM_TIMESTEPS))
+    return torch.from_numpy(curve / curve.mean()).float()
+
+
+def add_noise(latents_BCHW: Tensor, noise_BCHW: Tensor, sigma_B111: Tensor) -> Tensor:
+    """The straight line from latents (sigma 0) to noise (sigma 1)."""
+    return (1 - sigma_B111) * latents_BCHW + sigma_B111 * noise_BCHW
+
+
+def velocity_loss(predicted_BCHW: Tensor, latents_BCHW: Tensor, noise_BCHW: Tensor, weight_B: Tensor) -> Tensor:
+    """Mean squared error to the velocity `noise - latents`, weighted per photo; a scalar."""
+    error_B = (predicted_BCHW.float() - (noise_BCHW - latents_BCHW)).square().mean(dim=(1, 2, 3))
+    return (error_B * weight_B).mean()
