@@ -1,0 +1,18 @@
+"""The nodes, in the order of the pipeline. Each reads its inputs, calls one function of the trainer, and returns."""
+
+from comfy_api.latest import ComfyExtension, io
+
+from .apply_lora import ApplyLoRA
+from .caption_photos import AutoCaption
+from .clean_photos import CleanAndResize
+from .load_photos import LoadPhotoFolder
+from .sweep_checkpoints import CheckpointSweep
+from .train_lora import TrainZImageLoRA
+
+
+class ZImageLoraExtension(ComfyExtension):
+    """What ComfyUI asks for our nodes."""
+
+    async def get_node_list(self) -> list[type[io.ComfyNode]]:
+        """All nodes."""
+        return [LoadPhotoFolder, CleanAndResize, AutoCaption, TrainZImageLoRA, CheckpointSweep, ApplyLoRA]

@@ -1,0 +1,240 @@
+"""The host: ComfyUI's server, folders, memory and interrupts, touched here and nowhere else."""
+
+from __future__ import annotations
+
+import functools
+import gc
+import json
+import logging
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import comfy.model_management
+import comfy.utils
+import folder_paths
+import PIL.Image
+import torch
+from server import PromptServer
+
+from ..trainer.files import safe_name, slug
+from ..trainer.messages import Message, UserError, sentence
+
+logger = logging.getLogger("zimage_lora")
+
+EVENT = "zimage_lora.event"
+"""The one broadcast event type; a listener tells runs apart by `run` and nodes by `node`."""
+
+_TEXT_EVERY_S = 0.25
+_Execute = TypeVar("_Execute", bound=Callable)
+
+
+# Language
+
+
+class HostError(ValueError):
+    """A UserError on its way out of a node: its text is the sentence in the user's language."""
+
+
+def language() -> str:
+    """ComfyUI's language setting, or English where the user has chosen none."""
+    try:
+        path = Path(folder_paths.get_public_user_directory("default")) / "comfy.settings.json"
+        return str(json.loads(path.read_text(encoding="utf-8")).get("Comfy.Locale", "en"))
+    except (OSError, ValueError, TypeError):
+        return "en"
+
+
+def say(key: str, **values: object) -> str:
+    """A sentence in the user's language."""
+    return say_message(Message(key, values))
+
+
+def say_message(message: Message) -> str:
+    """A message in the user's language."""
+    return sentence(message, language())
+
+
+def in_users_language(execute: _Execute) -> _Execute:
+    """Have a node's UserErrors leave it as sentences in the user's language; the traceback stays chained."""
+
+    @functools.wraps(execute)
+    def spoken(*args, **kwargs):
+        try:
+            return execute(*args, **kwargs)
+        except UserError as error:
+            raise HostError(say_message(error.message)) from error
+
+    return spoken
+
+
+# Folders
+
+
+def output_dir() -> Path:
+    """Where everything but LoRA files goes."""
+    return Path(folder_paths.get_output_directory()) / "zimage_lora"
+
+
+def run_dir(run_name: str) -> Path:
+    """The folder of a run. Raises UserError for a name that is a path."""
+    return output_dir() / safe_name(run_name)
+
+
+def working_copies_dir(folder: Path) -> Path:
+    """Where the working copies of a folder's photos go: readable, and another one for another folder of that name."""
+    return output_dir() / "photos" / f"{safe_name(folder.name or 'photos')}-{slug(str(folder))[-8:]}"
+
+
+def photo_folder(text: str) -> Path:
+    """The folder a user means: an absolute path, or a subfolder of ComfyUI's input folder."""
+    text = text.strip().strip('"')
+    if not text:
+        raise UserError("host.no_folder", input=folder_paths.get_input_directory())
+    folder = Path(text).expanduser()
+    if folder.is_absolute():
+        return folder
+    input_dir = folder_paths.get_input_directory()
+    if not folder_paths.is_within_directory(input_dir, str(Path(input_dir) / folder)):
+        raise UserError("host.folder_outside", folder=text, input=input_dir)
+    return Path(input_dir) / folder
+
+
+def base_model_names() -> list[str]:
+    """The files in diffusion_models, as ComfyUI lists them."""
+    return folder_paths.get_filename_list("diffusion_models")
+
+
+def base_model_path(name: str) -> Path:
+    """The file of a name in diffusion_models."""
+    return _model_file("diffusion_models", name)
+
+
+def lora_names() -> list[str]:
+    """The LoRA files, as ComfyUI lists them."""
+    return folder_paths.get_filename_list("loras")
+
+
+def lora_path(name: str) -> Path:
+    """The file of a name among the LoRAs."""
+    return _model_file("loras", name)
+
+
+def lora_files() -> list[Path]:
+    """All LoRA files."""
+    return [lora_path(name) for name in lora_names()]
+
+
+def loras_dir() -> Path:
+    """Where trained LoRA files go, so that every loader lists them."""
+    return Path(folder_paths.get_folder_paths("loras")[0])
+
+
+def lora_name_of(path: Path) -> str:
+    """The name under which ComfyUI's own loaders list a LoRA file of ours."""
+    return os.path.relpath(path, loras_dir())
+
+
+def _model_file(kind: str, name: str) -> Path:
+    path = folder_paths.get_full_path(kind, name)
+    if path is None:
+        raise UserError("host.file_gone", name=name, folder=", ".join(folder_paths.get_folder_paths(kind)))
+    return Path(path)
+
+
+# Memory
+
+
+def device() -> torch.device:
+    """Where ComfyUI computes."""
+    return comfy.model_management.get_torch_device()
+
+
+def claim_memory() -> None:
+    """Unload ComfyUI's own models, so that a training has the device for itself."""
+    comfy.model_management.unload_all_models()
+    give_back_memory()
+
+
+def give_back_memory() -> None:
+    """Hand memory that nobody holds any more back to the device."""
+    gc.collect()
+    comfy.model_management.soft_empty_cache()
+
+
+# Interrupts
+
+
+def cancelled() -> bool:
+    """Whether the user has pressed Cancel. Only looks: the mark stays, so that the work can be saved first."""
+    return comfy.model_management.processing_interrupted()
+
+
+def stop_if_cancelled() -> None:
+    """Leave the node if the user has pressed Cancel."""
+    comfy.model_management.throw_exception_if_processing_interrupted()
+
+
+def stop_now() -> None:
+    """Leave the node as cancelled; what there was to save has been saved."""
+    comfy.model_management.interrupt_current_processing(False)
+    raise comfy.model_management.InterruptProcessingException
+
+
+# What a node shows
+
+
+class Progress:
+    """A node's progress bar, its line of text, and our broadcast event."""
+
+    def __init__(self, node_id: str) -> None:
+        self.language = language()
+        self._node_id = node_id
+        self._bar: comfy.utils.ProgressBar | None = None
+        self._total = 0.0
+        self._next_text_s = 0.0
+
+    def show(self, done: float, total: float, preview: tuple | None = None) -> None:
+        """Move the bar. Never raises: a Cancel stays marked for whoever does the work."""
+        if self._bar is None or total != self._total:  # another stage: a bar that ComfyUI shows from its start
+            self._bar, self._total = comfy.utils.ProgressBar(total, node_id=self._node_id), total
+        try:
+            self._bar.update_absolute(done, total, preview)
+        except comfy.model_management.InterruptProcessingException:
+            # The bar takes the mark away when it raises, and the trainer would never hear of the Cancel.
+            comfy.model_management.interrupt_current_processing(True)
+
+    def show_or_stop(self, done: float, total: float, preview: tuple | None = None) -> None:
+        """Move the bar, or leave the node if the user has pressed Cancel."""
+        stop_if_cancelled()
+        self.show(done, total, preview)
+
+    def write(self, text: str, *, at_once: bool = True) -> None:
+        """Put a text on the node. Lines that only count on (`at_once=False`) are shown four times a second."""
+        now_s = time.monotonic()
+        if at_once or now_s >= self._next_text_s:
+            self._next_text_s = now_s + _TEXT_EVERY_S
+            server = PromptServer.instance
+            server.send_progress_text(text, self._node_id, server.client_id)
+
+    def broadcast(self, event: dict[str, object]) -> None:
+        """Tell every browser; ComfyUI's own progress reaches only the one that queued."""
+        PromptServer.instance.send_sync(EVENT, {"node": self._node_id, **event})
+
+
+def show_picture(image: PIL.Image.Image, name: str) -> dict[str, str]:
+    """Save a picture among the temporary files, and give what `ui={"images": [...]}` wants."""
+    folder, file_name, counter, subfolder, _ = folder_paths.get_save_image_path(
+        f"zimage_lora_{name}", folder_paths.get_temp_directory()
+    )
+    file_name = f"{file_name}_{counter:05}_.jpg"
+    image.save(Path(folder) / file_name, quality=90)
+    return {"filename": file_name, "subfolder": subfolder, "type": "temp"}
+
+
+def show_output(path: Path) -> dict[str, str]:
+    """What `ui={"images": [...]}` wants for a picture that already lies in the output folder."""
+    subfolder = os.path.relpath(path.parent, folder_paths.get_output_directory())
+    return {"filename": path.name, "subfolder": Path(subfolder).as_posix(), "type": "output"}

@@ -1,0 +1,62 @@
+"""Live: what a node says while it works, as text for people and as JSON for browsers. Knows no server."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+from ..trainer.captions.dataset import Dataset
+from ..trainer.messages import Message, sentence
+from ..trainer.training.events import Event, Preparing, Started, StepDone, Stopped
+from ..trainer.training.progress_text import progress_message
+from ..trainer.training.results import Checkpoints
+
+
+def training_line(event: Event, language: str) -> str | None:
+    """The line on the training node after an event, or None where the line before it still holds."""
+    if isinstance(event, Preparing | StepDone):
+        return sentence(progress_message(event, language), language)
+    if isinstance(event, Started):
+        values = {"first": event.first_step, "photos": event.num_photos, "modules": event.num_trained_modules}
+        return sentence(Message("host.training_started", values), language)
+    if isinstance(event, Stopped):
+        return sentence(Message("host.training_stopped", {"step": event.step}), language)
+    return None
+
+
+def event_json(event: Event, run: str) -> dict[str, Any]:
+    """An event as JSON: its class name as `event`, the run's slug, and its fields; files by name, messages by key."""
+    fields = {field.name: _plain(getattr(event, field.name)) for field in dataclasses.fields(event)}
+    return {"event": type(event).__name__, "run": run, **fields}
+
+
+def captions_text(dataset: Dataset, language: str) -> str:
+    """How many captions there are, the warnings, and every photo with its caption."""
+    heading = sentence(Message("host.captioned", {"num": len(dataset.photos)}), language)
+    warnings = [sentence(warning, language) for warning in dataset.warnings]
+    captions = [f"{item.photo.source_path.name}: {item.caption}" for item in dataset.photos]
+    return "\n".join([heading, *warnings, *captions])
+
+
+def finished_text(checkpoints: Checkpoints, warnings: list[Message], language: str) -> str:
+    """What a run has made: the checkpoints, where they lie, and the warnings on the way."""
+    made = checkpoints.checkpoints
+    values = {
+        "num": len(made),
+        "steps": ", ".join(str(checkpoint.step) for checkpoint in made),
+        "folder": made[-1].path.parent,
+        "chosen": checkpoints.chosen.path.name,
+    }
+    heading = sentence(Message("host.training_finished", values), language)
+    return "\n".join([heading, *(sentence(warning, language) for warning in warnings)])
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Message):
+        return {"key": value.key, "values": {name: str(part) for name, part in value.values.items()}}
+    if isinstance(value, Path):
+        return value.name
+    if dataclasses.is_dataclass(value):
+        return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    return [_plain(item) for item in value] if isinstance(value, tuple) else value

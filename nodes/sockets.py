@@ -1,0 +1,10 @@
+"""Sockets: one ComfyUI type per value that crosses a wire between our nodes."""
+
+from comfy_api.latest import io
+
+Photos = io.Custom("ZIMAGE_LORA_PHOTOS")
+"""A `trainer.photos.photo.PhotoSet`."""
+Dataset = io.Custom("ZIMAGE_LORA_DATASET")
+"""A `trainer.captions.dataset.Dataset`."""
+Checkpoints = io.Custom("ZIMAGE_LORA_CHECKPOINTS")
+"""A `trainer.training.results.Checkpoints`."""

@@ -1,0 +1,73 @@
+"""CheckpointSweep: the node that draws test pictures from every checkpoint and helps to choose one."""
+
+from comfy.samplers import KSampler
+from comfy_api.latest import io
+
+from ..trainer.sweep.cells import SweepConfig
+from . import host, sockets
+from .pictures import to_tensor
+from .widgets import config_of, widgets_of
+
+
+class CheckpointSweep(io.ComfyNode):
+    """Test pictures from every checkpoint, their likeness to the photos, and the checkpoint to use."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="CheckpointSweep",
+            display_name="Checkpoint Sweep",
+            category="Z-Image LoRA",
+            description="Draws the same test pictures with every checkpoint, with ComfyUI's own sampler, to find the "
+            "best balance of likeness and flexibility. Pictures drawn before are not drawn again.",
+            search_aliases=["compare loras", "lora grid", "xy plot", "test checkpoints"],
+            is_output_node=True,
+            inputs=[
+                sockets.Checkpoints.Input("checkpoints", tooltip="From Train Z-Image LoRA."),
+                io.Model.Input("model", lazy=True, tooltip="The model to use the LoRA with, without a LoRA on it."),
+                io.Clip.Input("clip", lazy=True, tooltip="Z-Image's text encoder."),
+                io.Vae.Input("vae", lazy=True, tooltip="Z-Image's VAE."),
+                io.ClipVision.Input(
+                    "clip_vision",
+                    optional=True,
+                    lazy=True,
+                    tooltip="Optional: measures how much the pictures look like your photos, for the recommendation.",
+                ),
+                *widgets_of(SweepConfig, choices={"sampler": KSampler.SAMPLERS, "scheduler": KSampler.SCHEDULERS}),
+                io.String.Input(
+                    "choice",
+                    default="recommended",
+                    tooltip="Which checkpoint goes on: recommended, or the step of one, e.g. 3000. "
+                    "After looking at the grid, write its step here and queue again: nothing is drawn anew.",
+                ),
+            ],
+            outputs=[
+                io.Image.Output(id="grid", display_name="grid", tooltip="All pictures side by side."),
+                sockets.Checkpoints.Output(id="best", display_name="best", tooltip="The checkpoints with one chosen."),
+                io.String.Output(id="scores", display_name="scores", tooltip="The likeness measured, as JSON."),
+            ],
+            hidden=[io.Hidden.unique_id],
+        )
+
+    @classmethod
+    @host.in_users_language
+    def check_lazy_status(cls, checkpoints, choice, **others) -> list[str]:
+        """The models are loaded after the training that makes the checkpoints, and not for a choice that is no step."""
+        from .sweeping import chosen_step
+
+        chosen_step(choice, checkpoints)
+        return [name for name in ("model", "clip", "vae", "clip_vision") if name in others]
+
+    @classmethod
+    @host.in_users_language
+    def execute(cls, checkpoints, model, clip, vae, choice, clip_vision=None, **widgets) -> io.NodeOutput:
+        from .sweeping import chosen_step, describe_scores, run_sweep
+
+        step = chosen_step(choice, checkpoints)
+        progress = host.Progress(cls.hidden.unique_id)
+        result = run_sweep(checkpoints, config_of(SweepConfig, widgets), model, clip, vae, clip_vision, progress)
+        text, scores = describe_scores(result.scores)
+        progress.write(text)
+        best = result.checkpoints if step is None else checkpoints.choosing(step)
+        ui = {"images": [host.show_output(result.grid_path)], "text": [text]}
+        return io.NodeOutput(to_tensor(result.read_grid()), best, scores, ui=ui)

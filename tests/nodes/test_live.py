@@ -1,0 +1,63 @@
+"""What the training node says while it works."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.nodes.pack import module
+
+live = module("nodes.live")
+events = module("trainer.training.events")
+results = module("trainer.training.results")
+Message = module("trainer.messages").Message
+
+STEP = events.StepDone(step=312, total_steps=4000, loss=0.4123, seconds_per_step=1.9, phase="train.phase.basic")
+CHECKPOINTS = results.Checkpoints(
+    run_name="Mila",
+    run_dir=Path("output/Mila"),
+    subject="Mila",
+    trigger_word="",
+    checkpoints=(results.Checkpoint(step=250, path=Path("loras/Mila/Mila_000000250.safetensors")),),
+    losses=(0.5, 0.4),
+)
+EVENTS = (
+    events.Preparing(stage="text", done=1, total=2),
+    events.Preparing(stage="latents", done=1, total=2),
+    events.Preparing(stage="model", done=0, total=1),
+    events.Started(first_step=1, total_steps=4000, num_photos=70, num_trained_modules=240),
+    STEP,
+    events.CheckpointSaved(checkpoint=CHECKPOINTS.checkpoints[0]),
+    events.Warned(message=Message("photos.few", {"count": 12})),
+    events.Stopped(step=312),
+    events.Finished(checkpoints=CHECKPOINTS),
+)
+
+
+def test_step_line_tells_step_loss_pace_time_left_and_phase() -> None:
+    said = "step 312/4000 · loss 0.41 · 1.9 s/step · 1 h 57 min left · basic features appear"
+    assert live.training_line(STEP, "en") == said
+
+
+@pytest.mark.parametrize("event", EVENTS, ids=lambda event: type(event).__name__)
+def test_every_event_becomes_json_that_names_event_and_run(event: object) -> None:
+    told = json.loads(json.dumps(live.event_json(event, "mila-12345678")))
+    assert (told["event"], told["run"]) == (type(event).__name__, "mila-12345678")
+
+
+def test_no_event_tells_browsers_where_files_lie() -> None:
+    told = json.dumps([live.event_json(event, "mila") for event in EVENTS])
+    assert "loras/" not in told and "output/" not in told and "Mila_000000250.safetensors" in told
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_every_event_can_be_said(language: str) -> None:
+    silent = {"CheckpointSaved", "Warned", "Finished"}
+    for event in EVENTS:
+        line = live.training_line(event, language)
+        assert (line is None) == (type(event).__name__ in silent) and line != ""
+    assert "Mila_000000250.safetensors" in live.finished_text(
+        CHECKPOINTS, [Message("photos.few", {"count": 3})], language
+    )
