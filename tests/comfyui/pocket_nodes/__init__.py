@@ -1,0 +1,15 @@
+"""Test-only node pack: loads the pocket model into a real ComfyUI and looks at what the nodes did. Never published."""
+
+from comfy_api.latest import ComfyExtension, io
+
+from .loaders import PocketClipLoader, PocketModelLoader, PocketVaeLoader
+from .probes import PocketCountTransformers, PocketProbe
+
+
+class PocketExtension(ComfyExtension):
+    async def get_node_list(self) -> list[type[io.ComfyNode]]:
+        return [PocketModelLoader, PocketClipLoader, PocketVaeLoader, PocketProbe, PocketCountTransformers]
+
+
+async def comfy_entrypoint() -> PocketExtension:
+    return PocketExtension()

@@ -1,0 +1,67 @@
+"""Probes: nodes that write down what MODEL, CLIP and VAE compute, and what is still in memory, for a test to read."""
+
+import gc
+from pathlib import Path
+
+import comfy.model_management as model_management
+import folder_paths
+from comfy_api.latest import io
+from safetensors.torch import load_file, save_file
+
+
+class PocketProbe(io.ComfyNode):
+    """Reads `noisy`, `pixels` and `sigma` from a file in input/ and writes what the parts make of them to output/."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="PocketProbe",
+            category="pocket",
+            is_output_node=True,
+            not_idempotent=True,
+            inputs=[
+                io.Model.Input("model"),
+                io.Clip.Input("clip"),
+                io.Vae.Input("vae"),
+                io.String.Input("prompt"),
+                io.String.Input("file"),
+            ],
+            outputs=[],
+        )
+
+    @classmethod
+    def execute(cls, model, clip, vae, prompt: str, file: str) -> io.NodeOutput:
+        given = load_file(Path(folder_paths.get_input_directory()) / file)
+        text_BNC = clip.encode_from_tokens(clip.tokenize(prompt))
+        latents_BCHW = vae.encode(given["pixels"])
+        model_management.load_models_gpu([model])
+        transformer = model.model.diffusion_model
+        made = dict(
+            text=text_BNC,
+            latents=latents_BCHW,
+            pixels=vae.decode(latents_BCHW),
+            velocity=transformer(given["noisy"], given["sigma"], text_BNC, num_tokens=text_BNC.shape[1]),
+        )
+        output = Path(folder_paths.get_output_directory()) / file
+        save_file({name: tensor.clone().contiguous().float() for name, tensor in made.items()}, output)
+        return io.NodeOutput()
+
+
+class PocketCountTransformers(io.ComfyNode):
+    """How many of diffusers' Z-Image transformers are still referenced: what training must give back."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="PocketCountTransformers", category="pocket", is_output_node=True, not_idempotent=True, outputs=[]
+        )
+
+    @classmethod
+    def fingerprint_inputs(cls) -> float:
+        return float("nan")
+
+    @classmethod
+    def execute(cls) -> io.NodeOutput:
+        gc.collect()
+        num_left = sum(type(thing).__name__ == "ZImageTransformer2DModel" for thing in gc.get_objects())
+        return io.NodeOutput(ui={"transformers": [num_left]})
