@@ -39,7 +39,7 @@ def describe_job(dataset: Dataset, model: str, run_name: str, widgets: dict[str,
         dataset=dataset,
         base=find_base_model(host.base_model_path(model)),
         adapter=find_adapter(
-            choice if choice in ("auto", "none") else str(host.lora_path(choice)), host.lora_files()
+            choice if choice in ("auto", "none") else str(host.lora_path(choice)), host.lora_files(), host.loras_dir()
         ),
         run_name=run_name.strip(),
         runs_dir=host.output_dir(),

@@ -113,9 +113,8 @@ class ComfyServer:
     def start(self) -> None:
         """Start, and wait until it answers. Raises RuntimeError with the end of the log if it does not."""
         self.port = _free_port()
-        environment = {
-            name: value for name, value in os.environ.items() if not name.startswith(("HF_", "TRANSFORMERS_"))
-        }
+        left_out = ("HF_", "TRANSFORMERS_", "PYTHONDONTWRITEBYTECODE")  # as on a user's machine: no hub, bytecode kept
+        environment = {name: value for name, value in os.environ.items() if not name.startswith(left_out)}
         environment |= {"HF_HOME": str(self.base_dir / "empty_hub"), "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
         command = [
             comfyui_python(), str(comfyui_path() / "main.py"), "--cpu", "--base-directory", str(self.base_dir),

@@ -200,7 +200,7 @@ def test_bad_inputs_are_answered_with_what_where_and_what_to_do(
     assert "quantised.safetensors" in gguf and "GGUF" in gguf
 
     no_adapter = error_of(server, pocket_graph(object_info, run_name="bad", training_adapter="auto"), "TrainZImageLoRA")
-    for part in ("zimage_turbo_training_adapter_v2.safetensors", "huggingface.co/ostris", "models/loras"):
+    for part in ("zimage_turbo_training_adapter_v2.safetensors", "huggingface.co/ostris", "/models/loras"):
         assert part in no_adapter
     assert not (server.base_dir / "output/zimage_lora/bad").exists()
 

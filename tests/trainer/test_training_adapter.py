@@ -94,7 +94,7 @@ def test_auto_finds_v2_among_other_loras_by_name_keys_and_rank(tmp_path: Path) -
     assert find_adapter("auto", files) == files[-1]
     assert find_adapter("auto", files[::-1]) == files[-1]
     with pytest.raises(UserError) as caught:
-        find_adapter("auto", files[:-1])
+        find_adapter("auto", files[:-1], loras)
     assert caught.value.message.key == "adapter.missing"
     for language in ("en", "zh"):
         text = sentence(caught.value.message, language)
@@ -117,7 +117,7 @@ def test_none_is_none_and_a_file_is_itself_by_path_or_by_name(tmp_path: Path) ->
 def test_a_missing_file_names_itself_its_address_and_the_folder(tmp_path: Path) -> None:
     other = save_adapter(tmp_path / "loras" / "other.safetensors", 8, {"layers.0.attention.to_k": (48, 48)})
     with pytest.raises(UserError) as caught:
-        find_adapter("gone.safetensors", [other])
+        find_adapter("gone.safetensors", [other], other.parent)
     text = str(caught.value)
     assert "gone.safetensors" in text and "huggingface.co/ostris" in text and str(other.parent) in text
 

@@ -15,37 +15,30 @@ if TYPE_CHECKING:
 
 V2_NAME = "zimage_turbo_training_adapter_v2.safetensors"
 V2_REPOSITORY = "ostris/zimage_turbo_training_adapter"
+_ADDRESS = f"huggingface.co/{V2_REPOSITORY}"
 _V2_RANK = 64
 _KEY = re.compile(r"diffusion_model\.(?P<module>.+)\.lora_(?P<side>[AB])\.weight")
 
 
-def find_adapter(choice: str, lora_files: Sequence[Path]) -> Path | None:
+def find_adapter(choice: str, lora_files: Sequence[Path], loras_dir: Path = Path("models/loras")) -> Path | None:
     """The adapter file that `training_adapter` means: `auto` looks for V2 among the LoRA files, `none` is None.
 
-    V2 is known by its name, its keys and its rank of 64: a character LoRA of that rank has the same keys.
-    Raises UserError, naming the file, its address and the folder, where V2 is not there; or for a missing file.
+    `loras_dir` is where the user is told to put a file that is missing. V2 is known by its name, its
+    keys and its rank of 64: a character LoRA of that rank has the same keys. Raises UserError, naming the file, its
+    address and the folder, where V2 is not there; or for a missing file.
     """
     if choice == "none":
         return None
     if choice != "auto":
         path = next((file for file in lora_files if choice in (file.name, file.as_posix(), str(file))), Path(choice))
         if not path.is_file():
-            raise UserError("adapter.missing", name=choice, address=_address(), folder=_folder(lora_files))
+            raise UserError("adapter.missing", name=choice, address=_ADDRESS, folder=loras_dir)
         _check(read_header(path), path)
         return path
     for path in lora_files:
         if "training_adapter" in path.name.lower() and _rank(read_header(path)) == _V2_RANK:
             return path
-    raise UserError("adapter.missing", name=V2_NAME, address=_address(), folder=_folder(lora_files))
-
-
-def _address() -> str:
-    return f"huggingface.co/{V2_REPOSITORY}"
-
-
-def _folder(lora_files: Sequence[Path]) -> str:
-    folders = sorted({str(path.parent) for path in lora_files if path.parent.name == "loras"})
-    return folders[0] if folders else "models/loras"
+    raise UserError("adapter.missing", name=V2_NAME, address=_ADDRESS, folder=loras_dir)
 
 
 def _rank(header: Header) -> int | None:

@@ -12,6 +12,8 @@ import time
 
 def _timed(load_custom_node):
     async def load(module_path, *args, **kwargs):
+        import comfy_config.config_parser  # noqa: F401  (ComfyUI's own, loaded with whichever pack comes first)
+
         before_s = time.thread_time()
         loaded = await load_custom_node(module_path, *args, **kwargs)
         logging.info("imported %s in %.1f ms", module_path, 1000 * (time.thread_time() - before_s))
