@@ -71,8 +71,7 @@ def good_files() -> dict[str, tuple[bytes, tuple[int, int], tuple[int, ...]]]:
         "old.bmp": (encoded(plain(), "BMP"), upright, GREEN),
         "really a png.jpg": (encoded(plain(), "PNG", compress_level=1), upright, GREEN),
         "with a film.jpg": (encoded(plain(), "JPEG", quality=93) + b"a film" * 99, upright, GREEN),
-        "very wide.png": (encoded(plain(size=(3000, 2)), "PNG"), (3000, 2), GREEN),
-        "one pixel.png": (encoded(plain(size=(1, 1)), "PNG"), (1, 1), GREEN),
+        "very wide.png": (encoded(plain(size=(3000, 16)), "PNG"), (3000, 16), GREEN),
         "小美/照片 1 😀.jpg": (encoded(plain(), "JPEG", quality=92), upright, GREEN),
         "小美/2/cafe\u0301.jpg": (encoded(plain(), "JPEG", quality=91), upright, GREEN),
     }
@@ -96,6 +95,7 @@ def bad_files() -> dict[str, tuple[bytes, str]]:
         "bad/empty.jpg": (b"", "photos.empty_file"),
         "bad/page.jpg": (b"<!DOCTYPE html><title>403 Forbidden</title>", "photos.not_a_picture"),
         "bad/text.png": ("小美".encode(), "photos.not_a_picture"),
+        "bad/one pixel.png": (encoded(plain(size=(1, 1)), "PNG"), "photos.too_small"),
         "bad/bomb.png": (png(8, 0, 20_000, 20_000, b"\0"), "photos.too_many_pixels"),
         "z copy of plain.jpg": (good_files()["plain.jpg"][0], "photos.duplicate"),
     }

@@ -222,3 +222,12 @@ def test_fingerprint_of_a_missing_folder_is_no_error_and_changes_when_it_appears
     assert missing == folder_fingerprint(tmp_path / "later", False)
     make_photo(tmp_path / "later/a.jpg")
     assert folder_fingerprint(tmp_path / "later", False) != missing
+
+
+def test_a_picture_too_small_to_train_is_set_aside_with_its_size(tmp_path: Path) -> None:
+    Image.new("RGB", (10, 15)).save(tmp_path / "icon.png")
+    Image.new("RGB", (16, 200)).save(tmp_path / "narrow.png")
+    photos = load_photos(tmp_path, recursive=False)
+    assert [photo.path.name for photo in photos.photos] == ["narrow.png"]
+    (rejected,) = photos.rejected
+    assert rejected.path.name == "icon.png" and "10 x 15" in sentence(rejected.reason, "en")

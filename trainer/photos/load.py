@@ -15,6 +15,8 @@ from .pixels import read_pixels as read_pixels
 from .threads import Progress, in_threads
 
 RECOMMENDED_PHOTOS = 70
+MIN_SIDE_PX = 16
+"""What the model sees as one point; a thinner picture cannot be trained."""
 WORK_FOLDER_MARK = ".zimage_lora_work"
 """A file of this name marks a folder of ours, whose pictures are working copies and not the user's photos."""
 _SUFFIXES = {
@@ -116,6 +118,8 @@ def _inspect(path: Path) -> Photo | Message:
         return Message("photos.unreadable", {"problem": error.strerror or type(error).__name__})
     except UnusablePhoto as error:
         return error.reason
+    if min(width_px, height_px) < MIN_SIDE_PX:
+        return Message("photos.too_small", {"width": width_px, "height": height_px, "limit": MIN_SIDE_PX})
     content_hash = hashlib.sha256(data).hexdigest()
     return Photo(path=path, source_path=path, width_px=width_px, height_px=height_px, content_hash=content_hash)
 
