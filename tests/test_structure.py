@@ -31,7 +31,7 @@ OF_ONE_MACHINE = re.compile(
     r"(?<![\w.~])/(?:root|work|opt)/[\w.]|/home/(?!(?:me|you)\b)\w|[/\\]Users[/\\](?!you\b)\w"
     r"|\b(?:pypi|npmjs)[.]org|pythonhosted[.]org|download[.]pytorch[.]org"
 )
-"""Paths of somebody's own machine, hosts of package registries, names of private tools."""
+"""Paths of somebody's own machine, and hosts of package registries."""
 
 LARGE_FOR_A_REASON: dict[str, str] = {}
 """Files (`path`) and functions (`path:name`) over the limits, each with the reason why it is one job."""
