@@ -40,7 +40,7 @@ SAMPLE_PROMPTS = (
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", choices=PARTS, help="make this part alone; the parts before it must exist")
-    parser.add_argument("--steps", type=int, default=4000, help="steps of the base model")
+    parser.add_argument("--steps", type=int, default=4500, help="steps of the base model")
     parser.add_argument("--vae-steps", type=int, default=800)
     parser.add_argument("--encoder-steps", type=int, default=320)
     parser.add_argument("--num-pictures", type=int, default=6000, help="photos that the base model learns from")

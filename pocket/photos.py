@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 from .figures import Figure, draw
-from .people import MILA, UNSEEN_OTHERS, any_figure, random_scene
+from .people import MILA, UNSEEN_OTHERS, any_figure, base_scene
 
 FRAMINGS_OF_24 = ("close",) * 11 + ("medium",) * 8 + ("full",) * 5
 SIZES_PX = ((256, 256), (208, 288), (288, 208), (192, 256), (320, 256), (240, 320), (224, 224), (256, 192))
@@ -29,4 +29,4 @@ def _write(folder: Path, photos: list[tuple[str, Figure, str]], rng: random.Rand
     for index, (name, figure, framing) in enumerate(rng.sample(photos, len(photos)), start=1):
         upright = [size for size in SIZES_PX if size[1] >= size[0]]
         size_px = rng.choice(upright if framing == "full" else SIZES_PX)
-        draw(figure, random_scene(rng, framing), size_px).save(folder / f"{name}_{index:02}.jpg", quality=88)
+        draw(figure, base_scene(rng, framing), size_px).save(folder / f"{name}_{index:02}.jpg", quality=88)

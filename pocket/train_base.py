@@ -18,9 +18,8 @@ from .pictures import Draw, draw_many, to_unit
 from .progress import Progress, average_into_, learning_rate
 
 BATCH, PEAK_LEARNING_RATE, CLIP = 16, 1e-3, 1.0
-SHAPE_BIAS, TEXT_BIAS, TEXT_SHARE = 0.6, 1.5, 0.2
-"""Sigma is sigmoid(normal + bias). The last share of the steps practises nearly pure noise, where only the text says
-what the picture will be; without it framing follows the prompt, but hair and background do not."""
+SIGMA_BIAS = 0.8
+"""Sigma is sigmoid(normal + bias): only where noise covers the picture does the text decide what it will be."""
 SIZE_SHARES = {(128, 128): 0.8, (112, 144): 0.1, (144, 112): 0.1}
 
 
@@ -85,8 +84,7 @@ def train_base(
         rows = torch.randint(len(pool.drawn), (BATCH,), generator=noise)
         latents_BCHW = pool.latents_BCHW[rows].float()
         captions = [training_caption(*pool.drawn[row], rng) for row in rows.tolist()]
-        bias = TEXT_BIAS if step >= num_steps * (1 - TEXT_SHARE) else SHAPE_BIAS
-        sigma_B = torch.sigmoid(torch.randn(BATCH, generator=noise) + bias)
+        sigma_B = torch.sigmoid(torch.randn(BATCH, generator=noise) + SIGMA_BIAS)
         loss = model.loss(latents_BCHW, captions, sigma_B, torch.randn(latents_BCHW.shape, generator=noise)).mean()
         optimizer.param_groups[0]["lr"] = PEAK_LEARNING_RATE * learning_rate(step, num_steps, num_warmup=100)
         optimizer.zero_grad(set_to_none=True)

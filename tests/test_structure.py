@@ -51,11 +51,14 @@ BROKEN = [
     (rules.heavy_imports_wait, {"trainer/a.py": "import diffusers"}),
     (rules.heavy_imports_wait, {"nodes/a.py": "try:\n    from peft import X\nexcept ImportError:\n    pass"}),
     (rules.no_import_rings, {"trainer/a.py": "from .b import x", "trainer/b.py": "def f():\n    from . import a"}),
-    (rules.no_import_rings, {
-        "trainer/a.py": "from .b import x",
-        "trainer/b.py": "from .c import x",
-        "trainer/c.py": "from .a import x",
-    }),
+    (
+        rules.no_import_rings,
+        {
+            "trainer/a.py": "from .b import x",
+            "trainer/b.py": "from .c import x",
+            "trainer/c.py": "from .a import x",
+        },
+    ),
     (rules.no_import_rings, {"trainer/a/__init__.py": "from ..b import x", "trainer/b.py": "from .a import x"}),
     (rules.nothing_unsafe, {"trainer/a.py": "eval('1')"}),
     (rules.nothing_unsafe, {"nodes/a.py": "def f():\n    import pickle"}),

@@ -4,7 +4,7 @@ import PIL.Image
 import pytest
 
 from trainer.training.curve import draw_curve, smoothed, ticks
-from trainer.training.loop import phase_of
+from trainer.training.phases import phase_of
 
 TREND = (25, 95, 170)
 

@@ -16,7 +16,8 @@ from safetensors.torch import load_file, save_file
 from tests.trainer.conftest import CPU, CountingEncoders, losses_of
 from trainer.messages import UserError, sentence
 from trainer.training.events import CheckpointSaved, Finished, Preparing, Started, StepDone, Stopped, Warned
-from trainer.training.loop import phase_of, train
+from trainer.training.loop import train
+from trainer.training.phases import phase_of
 from trainer.training.runs import TrainJob
 
 MODES = {

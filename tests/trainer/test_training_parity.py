@@ -16,9 +16,9 @@ from trainer.training.buckets import BatchOrder
 from trainer.training.config import TrainConfig
 from trainer.training.encode import EncodedPhoto, cut_to_bucket, plan_encoding
 from trainer.training.flow import loss_weights, named_generator
-from trainer.training.loop import step_loss
 from trainer.training.lora import add_lora
 from trainer.training.states import newest_state
+from trainer.training.step import step_loss
 from trainer.training.zimage import find_base_model, load_transformer, model_latents
 
 RANK = 8

@@ -54,7 +54,7 @@ def run_job(file: JobFile, screen: Screen) -> Checkpoints | None:
     else:
         checkpoints = _train(job, file.encoders_source, screen)
     if checkpoints:
-        from ..training.loop import phase_of
+        from ..training.phases import phase_of
 
         curve = draw_curve(checkpoints.losses, phase_of, screen.language)
         write_whole(run_dir / CURVE_NAME, lambda temporary: curve.save(temporary, format="PNG"))

@@ -16,9 +16,7 @@ from ..messages import UserError
 if TYPE_CHECKING:
     from diffusers import ZImageTransformer2DModel
 
-TARGET_MODULES = (
-    r"layers\.\d+\.(attention\.(to_q|to_k|to_v|to_out\.0)|feed_forward\.(w1|w2|w3)|adaLN_modulation\.0)"
-)
+TARGET_MODULES = r"layers\.\d+\.(attention\.(to_q|to_k|to_v|to_out\.0)|feed_forward\.(w1|w2|w3)|adaLN_modulation\.0)"
 """The reference set: every linear of the main layers, 8 in each of 30; the refiners and embedders are left alone."""
 
 FILE_PREFIX = "diffusion_model."
