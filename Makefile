@@ -1,12 +1,13 @@
 # Each target makes .venv and installs what it needs by itself. `make demo` and `make test` are the two a newcomer needs.
 PYTHON ?= python3
-# What `pip install` gets for PyTorch; CONTRIBUTING.md says how to get the small CPU build where the usual one brings CUDA.
 TORCH ?= torch==2.13.0
 COMFYUI_PATH ?= $(HOME)/ComfyUI
 
 BIN := .venv/bin
 # Without byte-compiling everything beforehand, installing takes half the time; Python compiles what it imports.
 PIP := $(BIN)/python -m pip --disable-pip-version-check install -qq --no-compile
+# uv picks PyTorch's build for this machine: CUDA's, or without a GPU the small one. Where it has no way out, pip does it.
+UV_TORCH := $(BIN)/uv pip install --quiet --python $(BIN)/python --torch-backend auto $(TORCH)
 WEB_TESTS := $(wildcard tests/web/*.test.mjs)
 
 .PHONY: demo test lint test-comfyui clean
@@ -30,8 +31,8 @@ clean:
 
 .venv/.torch:
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(PIP) --upgrade pip
-	$(PIP) $(TORCH)
+	$(PIP) --upgrade pip uv
+	$(UV_TORCH) || $(PIP) $(TORCH)
 	touch $@
 
 .venv/.for-cli: .venv/.torch pyproject.toml
