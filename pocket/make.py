@@ -1,6 +1,6 @@
 """Makes the pocket model from nothing: `python -m pocket.make [--only tokenizer|vae|encoder|photos|base|samples]`.
 
-Draws its own pictures, trains VAE, figure encoder and base model on two CPU cores in about an hour and a half, all
+Draws its own pictures, trains VAE, figure encoder and base model on two CPU cores in one to one and a half hours, all
 seeded, and writes pocket/model (a diffusers folder), pocket/encoder, pocket/photos and pocket/samples.jpg. No download,
 no data.
 """
