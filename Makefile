@@ -16,7 +16,7 @@ demo: .venv/.for-cli
 	$(BIN)/python -m trainer demo
 
 test: lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 	$(if $(WEB_TESTS),node --test $(WEB_TESTS))
 
 lint: .venv/.for-test

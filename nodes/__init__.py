@@ -6,12 +6,17 @@ from .apply_lora import ApplyLoRA
 from .caption_photos import AutoCaption
 from .clean_photos import CleanAndResize
 from .load_photos import LoadPhotoFolder
+from .routes import add_routes
 from .sweep_checkpoints import CheckpointSweep
 from .train_lora import TrainZImageLoRA
 
 
 class ZImageLoraExtension(ComfyExtension):
     """What ComfyUI asks for our nodes."""
+
+    async def on_load(self) -> None:
+        """Called once, before the server starts."""
+        add_routes()
 
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
         """All nodes."""

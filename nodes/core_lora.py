@@ -74,8 +74,8 @@ def check_trained_file(path: Path) -> None:
 
 
 def _zimage_key_map(tensors: Mapping[str, Tensor]) -> dict[str, Any]:
-    """Core's key map of the Z-Image that a LoRA file of ours belongs to, its size read from the file."""
+    """Core's key map of the Z-Image that a LoRA file of ours belongs to, its depth read from the file."""
     num_layers = 1 + max((int(found[1]) for found in map(_LAYER.match, tensors) if found), default=-1)
-    width = next((len(up) for name, up in tensors.items() if name.endswith("attention.to_q.lora_B.weight")), 0)
-    keys = comfy.utils.z_image_to_diffusers({"n_layers": num_layers, "dim": width}, output_prefix="diffusion_model.")
+    # The width only says where to_q, to_k and to_v lie in their common weight, which finding them does not need.
+    keys = comfy.utils.z_image_to_diffusers({"n_layers": num_layers, "dim": 1}, output_prefix="diffusion_model.")
     return {f"diffusion_model.{name[: -len('.weight')]}": to for name, to in keys.items() if name.endswith(".weight")}

@@ -17,6 +17,7 @@ import comfy.utils
 import folder_paths
 import PIL.Image
 import torch
+from aiohttp import web
 from server import PromptServer
 
 from ..trainer.files import safe_name, slug
@@ -28,6 +29,7 @@ EVENT = "zimage_lora.event"
 """The one broadcast event type; a listener tells runs apart by `run` and nodes by `node`."""
 
 _TEXT_EVERY_S = 0.25
+_PREVIEW_PX = 512
 _Execute = TypeVar("_Execute", bound=Callable)
 
 
@@ -183,6 +185,14 @@ def stop_now() -> None:
     raise comfy.model_management.InterruptProcessingException
 
 
+# Routes
+
+
+def routes() -> web.RouteTableDef:
+    """The server's table of routes, to add to while the nodes are being loaded."""
+    return PromptServer.instance.routes
+
+
 # What a node shows
 
 
@@ -193,18 +203,24 @@ class Progress:
         self.language = language()
         self._node_id = node_id
         self._bar: comfy.utils.ProgressBar | None = None
-        self._total = 0.0
+        self._done = self._total = 0.0
         self._next_text_s = 0.0
 
     def show(self, done: float, total: float, preview: tuple | None = None) -> None:
         """Move the bar. Never raises: a Cancel stays marked for whoever does the work."""
         if self._bar is None or total != self._total:  # another stage: a bar that ComfyUI shows from its start
             self._bar, self._total = comfy.utils.ProgressBar(total, node_id=self._node_id), total
+        self._done = done
         try:
             self._bar.update_absolute(done, total, preview)
         except comfy.model_management.InterruptProcessingException:
             # The bar takes the mark away when it raises, and the trainer would never hear of the Cancel.
             comfy.model_management.interrupt_current_processing(True)
+
+    def show_picture(self, path: Path) -> None:
+        """Put a picture on the node; the bar stays where it is."""
+        with PIL.Image.open(path) as image:
+            self.show(self._done, self._total, ("JPEG", image.convert("RGB"), _PREVIEW_PX))
 
     def show_or_stop(self, done: float, total: float, preview: tuple | None = None) -> None:
         """Move the bar, or leave the node if the user has pressed Cancel."""

@@ -8,8 +8,8 @@ from typing import Any
 
 from ..trainer.captions.dataset import Dataset
 from ..trainer.messages import Message, sentence
-from ..trainer.training.events import Event, Preparing, Started, StepDone, Stopped
-from ..trainer.training.progress_text import progress_message
+from ..trainer.training.events import DiskPlanned, Event, MemoryTold, Preparing, Started, StepDone, Stopped, Validated
+from ..trainer.training.progress_text import disk_message, progress_message, validated_message
 from ..trainer.training.results import Checkpoints
 
 
@@ -17,9 +17,15 @@ def training_line(event: Event, language: str) -> str | None:
     """The line on the training node after an event, or None where the line before it still holds."""
     if isinstance(event, Preparing | StepDone):
         return sentence(progress_message(event, language), language)
+    if isinstance(event, Validated):
+        return sentence(validated_message(event), language)
+    if isinstance(event, DiskPlanned):
+        return sentence(disk_message(event), language)
     if isinstance(event, Started):
         values = {"first": event.first_step, "photos": event.num_photos, "modules": event.num_trained_modules}
         return sentence(Message("host.training_started", values), language)
+    if isinstance(event, MemoryTold):
+        return sentence(event.message, language)
     if isinstance(event, Stopped):
         return sentence(Message("host.training_stopped", {"step": event.step}), language)
     return None
@@ -49,7 +55,8 @@ def finished_text(checkpoints: Checkpoints, warnings: list[Message], language: s
         "chosen": checkpoints.chosen.path.name,
     }
     heading = sentence(Message("host.training_finished", values), language)
-    return "\n".join([heading, *(sentence(warning, language) for warning in warnings)])
+    said = [checkpoints.reason] if checkpoints.reason else []
+    return "\n".join([heading, *(sentence(message, language) for message in (*said, *warnings))])
 
 
 def _plain(value: Any) -> Any:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
+from ..trainer.captions.prompts import called_up
 from ..trainer.messages import UserError
-from ..trainer.sweep.cells import SweepConfig, called_up, plan_cells
+from ..trainer.sweep.cells import SweepConfig, plan_cells
 from ..trainer.sweep.run import SweepResult, sweep
 from ..trainer.sweep.scores import Scores, as_json
+from ..trainer.training.record import reference_photos
 from ..trainer.training.results import Checkpoints
-from ..trainer.training.runs import read_record
 from . import host
 from .core_sampler import CellRenderer, ClipVisionScorer
 
@@ -40,7 +40,7 @@ def run_sweep(
 ) -> SweepResult:
     """Draw and judge all cells; `clip_vision` may be None."""
     bar = _CellBar(progress, len(plan_cells(checkpoints, config)), config.steps)
-    prompts = called_up(config.prompts, checkpoints)
+    prompts = called_up(config.prompts, subject=checkpoints.subject, trigger_word=checkpoints.trigger_word)
     renderer = CellRenderer(model, clip, vae, config, prompts=prompts, on_step=bar.on_step)
     return sweep(
         checkpoints,
@@ -48,7 +48,7 @@ def run_sweep(
         render=renderer.render,
         render_identity=renderer.identity,
         scorer=ClipVisionScorer(clip_vision, host.stop_if_cancelled) if clip_vision is not None else None,
-        references=_photos_of(checkpoints),
+        references=reference_photos(checkpoints.run_dir),
         cells_dir=checkpoints.run_dir / "sweep",
         progress=bar.on_cell,
         language=progress.language,
@@ -76,9 +76,3 @@ class _CellBar:
 
     def on_step(self, step: int, preview: tuple | None) -> None:
         self._progress.show_or_stop(self._cells_done * self._steps_per_cell + step, self._total, preview)
-
-
-def _photos_of(checkpoints: Checkpoints) -> list[Path]:
-    """The photos the run was trained on that are still there."""
-    record = read_record(checkpoints.run_dir) or {"photos": []}
-    return [path for path in (Path(photo["path"]) for photo in record["photos"]) if path.is_file()]

@@ -30,6 +30,12 @@ class TrainZImageLoRA(io.ComfyNode):
                     options=host.base_model_names(),
                     tooltip="The base model's file in diffusion_models, e.g. z_image_turbo_bf16.safetensors.",
                 ),
+                io.Model.Input(
+                    "preview_model",
+                    optional=True,
+                    lazy=True,
+                    tooltip="Optional: the model that draws the previews when sample_generation is on.",
+                ),
                 io.String.Input(
                     "run_name",
                     default="",
@@ -48,19 +54,24 @@ class TrainZImageLoRA(io.ComfyNode):
 
     @classmethod
     @host.in_users_language
-    def check_lazy_status(cls, dataset, model, run_name, clip=None, vae=None, **widgets) -> list[str]:
-        """Text encoder and VAE are only loaded for a run that has steps to make."""
+    def check_lazy_status(cls, dataset, model, run_name, clip=None, vae=None, **others) -> list[str]:
+        """Text encoder and VAE are only loaded for a run that has steps to make, preview_model for one that draws."""
         from .training import describe_job, finished_run
 
-        return [] if finished_run(describe_job(dataset, model, run_name, widgets)) else ["clip", "vae"]
+        connected = others.keys() & {"preview_model"}
+        widgets = {name: value for name, value in others.items() if name not in connected}
+        if finished_run(describe_job(dataset, model, run_name, widgets)):
+            return []
+        return ["clip", "vae", *(connected if widgets.get("sample_generation") else ())]
 
     @classmethod
     @host.in_users_language
-    def execute(cls, dataset, model, run_name, clip=None, vae=None, **widgets) -> io.NodeOutput:
+    def execute(cls, dataset, model, run_name, clip=None, vae=None, preview_model=None, **widgets) -> io.NodeOutput:
         from .training import describe_job, finish_or_train, read_lora
 
         progress = host.Progress(cls.hidden.unique_id)
-        checkpoints, text = finish_or_train(describe_job(dataset, model, run_name, widgets), clip, vae, progress)
+        job = describe_job(dataset, model, run_name, widgets)
+        checkpoints, text = finish_or_train(job, clip, vae, preview_model, progress)
         progress.write(text)
         path, losses = checkpoints.chosen.path, list(checkpoints.losses)
         return io.NodeOutput(

@@ -28,7 +28,8 @@ def config_of(config: type, values: Mapping[str, Any]) -> Any:
 
 def _widget(field: dataclasses.Field, host_choices: Sequence[str] | None) -> io.Input:
     limits, default = field.metadata, field.default
-    common = dict(tooltip=limits["doc"], advanced=limits["advanced"] or None)
+    # What only experts need may be left out of a graph: those that people write for the HTTP API stay short and valid.
+    common = dict(tooltip=limits["doc"], advanced=limits["advanced"] or None, optional=limits["advanced"])
     options = list(host_choices or limits["choices"])
     if options:
         return io.Combo.Input(field.name, options=options, default=default, **common)

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 Files = Mapping[str, str]
 
-HEAVY = {"diffusers", "transformers", "peft", "bitsandbytes"}
+HEAVY = {"diffusers", "transformers", "peft", "bitsandbytes", "prodigyopt", "schedulefree"}
 COMFYUI = {"folder_paths", "server", "execution", "latent_preview"}  # and every name that begins with comfy
-OURS = {"trainer", "nodes", "pocket", "tests"}
+OURS = {"trainer", "nodes", "pocket", "bench", "tests"}
 ONLY_IN_HOST = {"server", "folder_paths", "execution", "comfy.model_management", "comfy_execution"}
 UNSAFE_IMPORTS = {"pickle", "cPickle", "dill", "cloudpickle", "marshal", "shelve", "joblib", "subprocess", "pip"}
 UNSAFE_CALLS = {
@@ -142,7 +142,9 @@ def heavy_imports_wait(files: Files) -> list[str]:
 
 def no_import_rings(files: Files) -> list[str]:
     """No module reaches itself through imports, those inside functions counted."""
-    sources = {module_name(path): (path, text) for path, text in python(files, ".", "nodes", "trainer", "pocket")}
+    sources = {
+        module_name(path): (path, text) for path, text in python(files, ".", "nodes", "trainer", "pocket", "bench")
+    }
     edges: dict[str, set[str]] = {}
     for module, (path, text) in sources.items():
         targets = (resolve(path, found) if found.level else found.full for found in imports(text))
@@ -273,7 +275,7 @@ def files_say_their_job(files: Files) -> list[str]:
     """A Python file opens with its job and its limit, a script of the browser with a comment that does."""
     complaints = [
         f"{path}:1: has no docstring"
-        for path, text in python(files, ".", "nodes", "trainer", "pocket", "tests")
+        for path, text in python(files, ".", "nodes", "trainer", "pocket", "bench", "tests")
         if text.strip() and not ast.get_docstring(ast.parse(text))
     ]
     scripts = {path: text for path, text in files.items() if path.startswith("web/") and path.endswith(".js")}

@@ -22,8 +22,8 @@ Rule = Callable[[rules.Files], list[str]]
 
 REPOSITORY = Path(__file__).parents[1]
 SOURCES = (
-    "__init__.py", "trainer/**/*.py", "nodes/**/*.py", "pocket/**/*.py", "tests/**/*.py", "tests/**/*.mjs",
-    "web/**/*.js",
+    "__init__.py", "trainer/**/*.py", "nodes/**/*.py", "pocket/**/*.py", "bench/**/*.py", "tests/**/*.py",
+    "tests/**/*.mjs", "web/**/*.js",
 )  # fmt: skip
 NODE_IDS = {"LoadPhotoFolder", "CleanAndResize", "AutoCaption", "TrainZImageLoRA", "CheckpointSweep", "ApplyLoRA"}
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from .cli.screen import Screen, system_language
 from .messages import Message, UserError, sentence
+from .training.ranks import ALONE, Ranks, launched_ranks
 
 FINISHED, MISTAKE, STOPPED = 0, 1, 130
 
@@ -21,25 +22,38 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="replace")
     language = system_language(os.environ)
     chosen = _parser(language).parse_args(arguments)
-    screen = Screen(language)
+    ranks = launched_ranks() if chosen.verb == "train" else ALONE
+    with open(os.devnull, "w", encoding="utf-8") as nowhere:  # one of several processes speaks for all
+        screen = Screen(language, sys.stdout if ranks.is_first else nowhere)
+        try:
+            return _status(chosen, screen, ranks)
+        except KeyboardInterrupt:
+            screen.say("cli.interrupted")
+            return STOPPED
+
+
+def _status(chosen: argparse.Namespace, screen: Screen, ranks: Ranks) -> int:
+    """Run the verb, and say what went wrong with it; of several processes none goes before the others are done."""
     try:
-        return FINISHED if _run(chosen, screen) else STOPPED
+        with ranks.together():
+            return FINISHED if _run(chosen, screen, ranks) else STOPPED
     except UserError as error:
         screen.end_progress()
-        print(sentence(error.message, language), file=sys.stderr)
+        if ranks.is_first:
+            print(sentence(error.message, screen.language), file=sys.stderr, flush=True)
         return MISTAKE
-    except KeyboardInterrupt:
-        screen.say("cli.interrupted")
-        return STOPPED
+    finally:
+        if not isinstance(sys.exc_info()[1], KeyboardInterrupt):
+            ranks.leave()
 
 
-def _run(chosen: argparse.Namespace, screen: Screen) -> bool:
+def _run(chosen: argparse.Namespace, screen: Screen, ranks: Ranks) -> bool:
     """Whether the verb came to its end. Each verb's module is read when it is asked for: --help stays instant."""
     if chosen.verb == "train":
         from .cli.job import read_job
         from .cli.train import run_job
 
-        return run_job(read_job(chosen.job), screen) is not None
+        return run_job(read_job(chosen.job), screen, ranks) is not None
     from .cli.demo import run_demo
 
     return run_demo(chosen.out, screen)

@@ -42,6 +42,8 @@ def check_settings(config: Any) -> None:
         wanted = type(field.default)
         if wanted is float and type(value) is int:
             object.__setattr__(config, field.name, float(value))
+        elif wanted is tuple and type(value) is list:
+            object.__setattr__(config, field.name, tuple(value))
         elif type(value) is not wanted:
             raise UserError("settings.kind", name=field.name, value=value, kind=wanted.__name__)
         if limits["choices"] and value not in limits["choices"]:

@@ -111,3 +111,25 @@ def test_two_queues_keep_one_seed(page: Any, server: ComfyServer, object_info: d
 def test_console_has_no_error_of_ours(page: Any) -> None:
     ours = [said for said in page.said if said[0] == "error" and any(PACK_NAME in part for part in said[1:])]
     assert ours == []
+
+
+FOLDED = """() => {
+    const node = LiteGraph.createNode("TrainZImageLoRA");
+    app.rootGraph.add(node);
+    const shown = () => node.widgets.filter((widget) => node.isWidgetVisible(widget)).map((widget) => widget.name);
+    const height = () => node.computeSize()[1];
+    const [folded, foldedHeight] = [shown(), height()];
+    node.toggleAdvanced();
+    const found = { folded, foldedHeight, all: shown(), allHeight: height() };
+    app.rootGraph.remove(node);
+    return found;
+}"""
+
+
+def test_expert_settings_are_folded_away_until_they_are_asked_for(page: Any, object_info: dict[str, Any]) -> None:
+    inputs = object_info["TrainZImageLoRA"]["input"]
+    declared = {**inputs["required"], **inputs["optional"]}
+    expert = {name for name, spec in declared.items() if len(spec) > 1 and spec[1].get("advanced")}
+    found = page.evaluate(FOLDED)
+    assert expert and not expert & set(found["folded"]) and "learning_rate" in found["folded"]
+    assert expert <= set(found["all"]) and found["allHeight"] > found["foldedHeight"]

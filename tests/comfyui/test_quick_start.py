@@ -92,6 +92,7 @@ def test_memory_is_given_back_after_training(server: ComfyServer, ran: Ran) -> N
 def test_saved_lora_in_core_loader_equals_the_trained_module(server: ComfyServer, lora_path: Path) -> None:
     from diffusers import ZImageTransformer2DModel
 
+    from trainer.training.config import TrainConfig
     from trainer.training.lora import FILE_PREFIX, add_lora
 
     given = write_probe_input(server.base_dir / "input/probe.safetensors")
@@ -108,7 +109,7 @@ def test_saved_lora_in_core_loader_equals_the_trained_module(server: ComfyServer
     transformer = ZImageTransformer2DModel.from_pretrained(POCKET / "model/transformer", torch_dtype=torch.float32)
     inputs = [given["noisy"][0][:, None]], 1 - given["sigma"], [made["text"][0]]
     untrained = -transformer(*inputs, return_dict=False)[0][0][None, :, 0]
-    masters = add_lora(transformer, 8, torch.Generator())
+    masters = add_lora(transformer, TrainConfig(linear_rank=8), torch.Generator())
     saved = load_file(lora_path)
     assert {FILE_PREFIX + name for name in masters} == set(saved)
     for name, master in masters.items():
@@ -121,6 +122,7 @@ def test_saved_lora_in_core_loader_equals_the_trained_module(server: ComfyServer
 def test_encoded_dataset_equals_that_of_the_diffusers_folder(server: ComfyServer, ran: Ran, tmp_path: Path) -> None:
     from trainer.captions.template import CaptionConfig, caption_photos
     from trainer.photos.load import load_photos
+    from trainer.training.config import TrainConfig
     from trainer.training.diffusers_encoders import DiffusersEncoders
     from trainer.training.encode import fill_cache, plan_encoding
 
@@ -128,7 +130,7 @@ def test_encoded_dataset_equals_that_of_the_diffusers_folder(server: ComfyServer
     photos = load_photos(working_copies, recursive=False)
     dataset = caption_photos(photos, CaptionConfig(subject="Mila"))
     encoders = DiffusersEncoders(POCKET / "model", torch.device("cpu"))
-    plan, _ = plan_encoding(dataset, trigger_word="", resolution_px=128, encoders=encoders)
+    plan, _ = plan_encoding(dataset, TrainConfig(training_resolution=128), encoders)
     list(fill_cache(plan, encoders, tmp_path))
     for kind in ("text", "latents"):
         sockets = cached(server.base_dir / "output/zimage_lora/quick/cache", kind)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -30,6 +31,9 @@ EVENTS = (
     events.Started(first_step=1, total_steps=4000, num_photos=70, num_trained_modules=240),
     STEP,
     events.CheckpointSaved(checkpoint=CHECKPOINTS.checkpoints[0]),
+    events.Validated(
+        step=500, loss=0.41234, num_photos=7, before_step=250, change=-0.0041, margin=0.0012, best_step=500, seconds=1.5
+    ),
     events.Warned(message=Message("photos.few", {"count": 12})),
     events.Stopped(step=312),
     events.Finished(checkpoints=CHECKPOINTS),
@@ -39,6 +43,19 @@ EVENTS = (
 def test_step_line_tells_step_loss_pace_time_left_and_phase() -> None:
     said = "step 312/4000 · loss 0.41 · 1.9 s/step · 1 h 57 min left · basic features appear"
     assert live.training_line(STEP, "en") == said
+
+
+def test_validation_line_tells_the_change_its_interval_and_the_best_step() -> None:
+    (event,) = (event for event in EVENTS if isinstance(event, events.Validated))
+    line = live.training_line(event, "en")
+    assert line is not None and line.startswith("step 500: loss 0.4123 on 7 photos it never learns from")
+    assert "(-0.0041 ± 0.0012 since step 250)" in line and line.endswith("best so far: step 500")
+
+
+def test_the_finish_says_which_step_is_recommended_and_why() -> None:
+    reason = Message("train.recommended.stops_improving", {"step": 250, "num": 7, "loss": "0.4123"})
+    chosen = dataclasses.replace(CHECKPOINTS, recommended_step=250, reason=reason)
+    assert "Recommended: step 250" in live.finished_text(chosen, [], "en")
 
 
 @pytest.mark.parametrize("event", EVENTS, ids=lambda event: type(event).__name__)

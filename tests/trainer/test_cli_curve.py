@@ -3,10 +3,12 @@
 import PIL.Image
 import pytest
 
-from trainer.training.curve import draw_curve, smoothed, ticks
+from trainer.training.curve import draw_curve, smoothed
 from trainer.training.phases import phase_of
+from trainer.training.validation_curve import ticks
+from trainer.training.verdict import Validation
 
-TREND = (25, 95, 170)
+TREND, VALIDATION = (25, 95, 170), (205, 95, 20)
 
 
 def trend_heights(picture: PIL.Image.Image) -> list[float]:
@@ -36,6 +38,35 @@ def test_one_wild_step_does_not_press_the_curve_flat():
     losses[150] = 50.0
     wild = trend_heights(draw_curve(losses, phase_of, "en"))
     assert wild[-1] - wild[0] > 0.8 * (calm[-1] - calm[0])
+
+
+def validations(*losses: float) -> list[Validation]:
+    """One every 100 steps from 0 on, of two photos that differ a little."""
+    return [Validation(step=100 * i, losses=((loss + 1e-4 * i,), (loss - 1e-4 * i,))) for i, loss in enumerate(losses)]
+
+
+def coloured(picture: PIL.Image.Image, x: int) -> list[int]:
+    """Where the validation's colour is in a column, in pixels from the top, below the headings."""
+    pixels = picture.load()
+    return [y for y in range(700, 860) if max(abs(a - b) for a, b in zip(pixels[x, y], VALIDATION)) < 60]
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("num_steps", [0, 1, 150, 4200])
+def test_every_validation_can_be_drawn(language, num_steps):
+    picture = draw_curve(
+        [0.3] * num_steps, phase_of, language, validations=validations(0.9, 0.5, 0.6, 9.0), recommended_step=100
+    )
+    assert picture.size == (1200, 900)
+
+
+def test_the_validation_stands_below_its_steps_and_falls_and_rises_with_its_loss():
+    """A valley: the lower the loss, the lower the dot."""
+    losses = [1 - step / 1000 for step in range(400)]
+    picture = draw_curve(losses, phase_of, "en", validations=validations(0.9, 0.5, 0.3, 0.6, 0.8), recommended_step=200)
+    columns = [round(90 + step / 399 * 1070) for step in (0, 99, 199, 299, 399)]
+    heights = [max(coloured(picture, x)) for x in columns]
+    assert heights[0] < heights[1] < heights[2] > heights[3] > heights[4]
 
 
 def test_smoothing_keeps_a_constant_and_the_mean():

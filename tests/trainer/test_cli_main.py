@@ -90,7 +90,7 @@ def test_ctrl_c_saves_and_the_same_command_goes_on(job_path, capsys):
     ("before", "after", "said"),
     [
         ("linear_rank", "rank", "linear_rank"),
-        ("low_vram: false", "low_vram: true", "low_vram is true"),
+        ("low_vram: false", "low_vram: perhaps", "low_vram"),
         ("/photos", "/nowhere", "nowhere"),
         ("training_adapter: none", "training_adapter: my.safetensors", "my.safetensors"),
         ("subject: 米拉", "subject: a/b", "a/b"),

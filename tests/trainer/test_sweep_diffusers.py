@@ -9,6 +9,7 @@ import torch
 from trainer.messages import UserError
 from trainer.sweep.cells import Cell, SweepConfig
 from trainer.sweep.diffusers_render import DiffusersRenderer
+from trainer.training.config import TrainConfig
 from trainer.training.lora import add_lora, save_lora
 from trainer.training.zimage import find_base_model, load_transformer
 
@@ -31,12 +32,12 @@ def lora_path(tiny_dir, tmp_path_factory):
     """A LoRA that changes much, in the file that training writes."""
     transformer = load_transformer(find_base_model(tiny_dir), torch.float32, CPU)
     generator = torch.Generator().manual_seed(1)
-    lora = add_lora(transformer, 4, generator)
+    lora = add_lora(transformer, TrainConfig(linear_rank=4), generator)
     for name, parameter in lora.items():
         if "lora_B" in name:
             parameter.data.normal_(std=0.5, generator=generator)
     path = tmp_path_factory.mktemp("loras") / "mila_000000300.safetensors"
-    save_lora(path, lora, {})
+    save_lora(path, lora, {}, transformer)
     return path
 
 

@@ -48,6 +48,12 @@ def test_without_likeness_the_training_decides_else_the_last_checkpoint(checkpoi
     assert recommend([], checkpoints) == (300, "last")
 
 
+def test_among_equally_alike_checkpoints_the_trainings_own_choice_wins(checkpoints):
+    equals = [score(100, 0.8, 0.9), score(200, 0.9, 0.8), score(300, 0.5, 0.5)]
+    assert recommend(equals, checkpoints.choosing(200)) == (200, "both")
+    assert recommend(equals, checkpoints.choosing(300)) == (100, "likeness")  # likeness comes first
+
+
 def test_likeness_is_the_mean_over_cells_of_each_seed_and_then_over_seeds():
     found = score_checkpoint(100, [0.1, 0.2, 0.5, 0.6], [1, 2, 1, 2])
     assert found.likeness_by_seed == pytest.approx((0.3, 0.4))
@@ -71,7 +77,7 @@ def test_references_are_compared_with_other_references_only():
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
-@pytest.mark.parametrize("reason", ["likeness", "training", "last"])
+@pytest.mark.parametrize("reason", ["likeness", "both", "training", "last"])
 def test_scores_are_said_in_plain_sentences(language, reason):
     scores = Scores(
         scorer="faces", num_references=3, seeds=(1, 2), ceiling=0.95,

@@ -93,12 +93,14 @@ def test_auto_finds_v2_among_other_loras_by_name_keys_and_rank(tmp_path: Path) -
     ]
     assert find_adapter("auto", files) == files[-1]
     assert find_adapter("auto", files[::-1]) == files[-1]
-    with pytest.raises(UserError) as caught:
-        find_adapter("auto", files[:-1], loras)
-    assert caught.value.message.key == "adapter.missing"
-    for language in ("en", "zh"):
-        text = sentence(caught.value.message, language)
-        assert V2_NAME in text and "ostris/zimage_turbo_training_adapter" in text and str(loras) in text
+    assert find_adapter("v1", files) == files[1]
+    for found, key in ((files[:-1], "adapter.only_v1"), (files[:1], "adapter.missing")):
+        with pytest.raises(UserError) as caught:
+            find_adapter("auto", found, loras)
+        assert caught.value.message.key == key
+        for language in ("en", "zh"):
+            text = sentence(caught.value.message, language)
+            assert V2_NAME in text and "ostris/zimage_turbo_training_adapter" in text and str(loras) in text
 
 
 def test_a_broken_file_that_is_not_the_adapter_is_no_obstacle(tmp_path: Path) -> None:
@@ -149,6 +151,6 @@ def test_a_refused_adapter_leaves_nothing_that_stands_in_the_way_of_the_right_on
         run_through(job)
     assert caught.value.message.key == "adapter.other_width"
     run_dir = job.runs_dir / "ada"
-    assert {path.name for path in run_dir.iterdir()} <= {"cache"} and not (job.loras_dir / "ada").exists()
+    assert {path.name for path in run_dir.iterdir()} <= {"cache", "run.lock"} and not (job.loras_dir / "ada").exists()
     assert not list(tmp_path.rglob("*.tmp"))
     assert losses_of(run_through(make_job(adapter=tiny_adapter, total_steps=1))).keys() == {1}

@@ -14,6 +14,7 @@ from PIL import Image
 from tests.trainer.conftest import CPU, CountingEncoders, losses_of, save_photo
 from trainer.captions.dataset import CaptionedPhoto, Dataset
 from trainer.messages import UserError
+from trainer.training.config import TrainConfig
 from trainer.training.diffusers_encoders import DiffusersEncoders
 from trainer.training.encode import EncodedDataset, cut_to_bucket, fill_cache, plan_encoding, read_encoded
 from trainer.training.events import Warned
@@ -22,9 +23,10 @@ from trainer.training.events import Warned
 def encoded(
     dataset: Dataset, encoders: CountingEncoders, cache_dir: Path, trigger_word: str = "", px: int = 64
 ) -> EncodedDataset:
-    plan, _ = plan_encoding(dataset, trigger_word=trigger_word, resolution_px=px, encoders=encoders)
+    config = TrainConfig(trigger_word=trigger_word, training_resolution=px)
+    plan, _ = plan_encoding(dataset, config, encoders)
     list(fill_cache(plan, encoders, cache_dir))
-    return read_encoded(plan, cache_dir)
+    return read_encoded(plan, cache_dir, config)
 
 
 def with_item(dataset: Dataset, index: int, **changes: object) -> Dataset:
@@ -151,14 +153,14 @@ def test_the_trigger_word_is_part_of_what_is_encoded(
 def test_small_photos_are_warned_about_and_tiny_or_missing_ones_refused(
     dataset: Dataset, encoders: CountingEncoders, tmp_path: Path
 ) -> None:
-    plan, warnings = plan_encoding(dataset, trigger_word="", resolution_px=64, encoders=encoders)
+    plan, warnings = plan_encoding(dataset, TrainConfig(training_resolution=64), encoders)
     assert [warning.key for warning in warnings] == ["train.photos_small"] and warnings[0].values["num"] == 2
     large = with_item(dataset, 0, photo=dataclasses.replace(dataset.photos[0].photo, width_px=15, height_px=300))
     with pytest.raises(UserError) as caught:
-        plan_encoding(large, trigger_word="", resolution_px=64, encoders=encoders)
+        plan_encoding(large, TrainConfig(training_resolution=64), encoders)
     assert caught.value.message.key == "train.photo_too_small" and "0.png" in str(caught.value)
     with pytest.raises(UserError) as caught:
-        plan_encoding(Dataset(subject="Ada", photos=()), trigger_word="", resolution_px=64, encoders=encoders)
+        plan_encoding(Dataset(subject="Ada", photos=()), TrainConfig(training_resolution=64), encoders)
     assert caught.value.message.key == "train.no_photos"
 
 
@@ -166,7 +168,7 @@ def test_a_caption_is_never_lost_to_a_crash_while_encoding(
     dataset: Dataset, encoders: CountingEncoders, tmp_path: Path
 ) -> None:
     """Closed after three encodings, the next run makes only what is missing."""
-    plan, _ = plan_encoding(dataset, trigger_word="", resolution_px=64, encoders=encoders)
+    plan, _ = plan_encoding(dataset, TrainConfig(training_resolution=64), encoders)
     filling = fill_cache(plan, encoders, tmp_path)
     for _ in range(3):
         next(filling)

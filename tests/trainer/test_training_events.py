@@ -15,7 +15,17 @@ from safetensors.torch import load_file, save_file
 
 from tests.trainer.conftest import CPU, CountingEncoders, losses_of
 from trainer.messages import UserError, sentence
-from trainer.training.events import CheckpointSaved, Finished, Preparing, Started, StepDone, Stopped, Warned
+from trainer.training.events import (
+    CheckpointSaved,
+    DiskPlanned,
+    Finished,
+    MemoryTold,
+    Preparing,
+    Started,
+    StepDone,
+    Stopped,
+    Warned,
+)
 from trainer.training.loop import train
 from trainer.training.phases import phase_of
 from trainer.training.runs import TrainJob
@@ -39,7 +49,9 @@ def test_events_come_in_order_and_say_what_happened(make_job: Callable, run_thro
         *[("text", i, 4) for i in range(1, 5)], *[("latents", i, 5) for i in range(1, 6)],
         ("model", 0, 1), ("model", 1, 1),
     ]  # fmt: skip
-    rest = [event for event in events if not isinstance(event, Preparing | Warned)]
+    assert isinstance(events[0], DiskPlanned)
+    told_by_the_way = Preparing | Warned | DiskPlanned | MemoryTold
+    rest = [event for event in events if not isinstance(event, told_by_the_way)]
     assert rest[0] == Started(first_step=1, total_steps=5, num_photos=5, num_trained_modules=16)
     kinds = [(type(event), getattr(event, "step", None) or event.checkpoint.step) for event in rest[1:-1]]
     steps = [(StepDone, step) for step in range(1, 6)]

@@ -22,10 +22,9 @@ from trainer.training.lora import check_lora_file
 from trainer.training.runs import TrainJob, finished_run
 from trainer.training.states import STATES_TO_KEEP, newest_state, state_steps
 
-NUM_KILLS = 20
 FILE_OPERATIONS = {"open", "os.rename", "os.remove", "os.mkdir", "os.rmdir"}
 
-pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork, which saves importing torch 20 times")
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork, which saves importing torch each time")
 
 
 def train_in_child(job: TrainJob, encoders: CountingEncoders, report: int, kill_at_operation: int | None) -> None:
@@ -104,10 +103,13 @@ def assert_all_files_are_whole(job: TrainJob, reference: TrainJob, scratch: Path
         assert all(torch.equal(tensor, expected[name]) for name, tensor in load_file(path).items()), path.name
 
 
-def test_killed_20_times_also_inside_saves_the_losses_are_the_uninterrupted_runs(
-    make_job: Callable, encoders: CountingEncoders, tmp_path: Path
+@pytest.mark.parametrize(
+    ("num_kills", "num_steps"), [(20, 75), pytest.param(50, 186, marks=pytest.mark.slow)], ids=["20", "50"]
+)
+def test_killed_again_and_again_also_inside_saves_the_losses_are_the_uninterrupted_runs(
+    make_job: Callable, encoders: CountingEncoders, tmp_path: Path, num_kills: int, num_steps: int
 ) -> None:
-    settings = dict(total_steps=75, save_every=3, checkpoints_to_keep=4, batch_size=2)
+    settings = dict(total_steps=num_steps, save_every=3, checkpoints_to_keep=4, batch_size=2)
     reference = make_job(folder=tmp_path / "reference", **{**settings, "checkpoints_to_keep": 100})
     losses = {
         event.step: event.loss
@@ -115,13 +117,13 @@ def test_killed_20_times_also_inside_saves_the_losses_are_the_uninterrupted_runs
         if isinstance(event, StepDone)
     }
     job, chance, kills, lives = make_job(folder=tmp_path / "killed", **settings), random.Random(5), 0, []
-    for round_index in range(NUM_KILLS):
+    for round_index in range(num_kills):
         told, killed = run_and_kill(job, encoders, chance, inside_save=round_index % 2 == 0)
         kills += killed
         lives.append(told)
         assert all(losses[step] == loss for step, loss in told.items()), round_index
         assert_all_files_are_whole(job, reference, tmp_path / "scratch")
-    assert kills == NUM_KILLS, f"the run was finished after {kills} kills: give it more steps"
+    assert kills == num_kills, f"the run was finished after {kills} kills: give it more steps"
     assert any(min(told, default=1) > 1 for told in lives), "no life ever went on from a state"
 
     child, outcome = start_child(job, encoders, None)
@@ -129,8 +131,9 @@ def test_killed_20_times_also_inside_saves_the_losses_are_the_uninterrupted_runs
         last = [line.split() for line in reader]
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0, last
     finished = finished_run(job)
-    assert finished and finished.losses == tuple(losses.values()) and len(losses) == 75
-    assert [checkpoint.step for checkpoint in finished.checkpoints] == [66, 69, 72, 75]
+    assert finished and finished.losses == tuple(losses.values()) and len(losses) == num_steps
+    kept = [num_steps - 9, num_steps - 6, num_steps - 3, num_steps]
+    assert [checkpoint.step for checkpoint in finished.checkpoints] == kept
     assert_all_files_are_whole(job, reference, tmp_path / "scratch")
-    assert state_steps(job.runs_dir / "ada" / "state") == [75, 72]
+    assert state_steps(job.runs_dir / "ada" / "state") == [num_steps, num_steps - 3]
     assert not [path.name for path in (tmp_path / "killed").rglob("*.tmp")], "a killed write left its temporary file"

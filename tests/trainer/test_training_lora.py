@@ -13,8 +13,11 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from tests.trainer.conftest import CPU
+from tests.trainer.networks import outputs, relative
 from tests.trainer.test_training_loading import full_size_header
 from trainer.messages import UserError
+from trainer.training.checksums import CONTENT_KEY, HEADER_KEY
+from trainer.training.config import TrainConfig
 from trainer.training.flow import named_generator
 from trainer.training.lora import add_lora, check_lora_file, save_lora
 from trainer.training.states import newest_state
@@ -27,25 +30,11 @@ MODULES = {
 KEY = re.compile(r"(diffusion_model\.)?layers\.(\d+)\.(.+)\.lora_([AB])\.weight")
 
 
-def outputs(transformer: torch.nn.Module, num: int = 2) -> torch.Tensor:
-    """What a transformer makes of fixed latents and texts, in fp32."""
-    generator = torch.Generator().manual_seed(0)
-    latents = [torch.randn(16, 1, 8, 8, generator=generator).to(transformer.dtype) for _ in range(num)]
-    texts = [torch.randn(9 + i, 128, generator=generator).to(transformer.dtype) for i in range(num)]
-    with torch.no_grad():
-        made = transformer(latents, torch.linspace(0.2, 0.8, num), texts, return_dict=False)[0]
-    return torch.stack(list(made)).float()
-
-
-def relative(difference: torch.Tensor, to: torch.Tensor) -> float:
-    return (difference.norm() / to.norm()).item()
-
-
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_a_new_lora_changes_nothing_and_its_masters_are_fp32(pocket_dir: Path, dtype: torch.dtype) -> None:
     transformer = load_transformer(find_base_model(pocket_dir), dtype, CPU)
     before = outputs(transformer)
-    lora = add_lora(transformer, 8, named_generator(0, "lora"))
+    lora = add_lora(transformer, TrainConfig(linear_rank=8), named_generator(0, "lora"))
     with torch.autocast("cpu", torch.bfloat16, enabled=dtype is torch.bfloat16):
         after = outputs(transformer)
     if dtype is torch.float32:
@@ -62,7 +51,7 @@ def test_a_new_lora_changes_nothing_and_its_masters_are_fp32(pocket_dir: Path, d
 
 def test_lora_a_is_uniform_within_one_over_the_root_of_its_width(pocket_dir: Path) -> None:
     transformer = load_transformer(find_base_model(pocket_dir), torch.float32, CPU)
-    for name, parameter in add_lora(transformer, 64, named_generator(0, "lora")).items():
+    for name, parameter in add_lora(transformer, TrainConfig(linear_rank=64), named_generator(0, "lora")).items():
         if ".lora_A." in name:
             bound = parameter.shape[1] ** -0.5
             assert 0.98 * bound < parameter.abs().max() <= bound
@@ -74,7 +63,7 @@ def test_the_full_size_model_has_240_trained_modules() -> None:
 
     with torch.device("meta"):
         transformer = ZImageTransformer2DModel.from_config(single_file_config(full_size_header(), Path("x")))
-        lora = add_lora(transformer, 1, named_generator(0, "lora"))
+        lora = add_lora(transformer, TrainConfig(linear_rank=1), named_generator(0, "lora"))
     assert_reference_modules(lora, num_layers=30)
     assert lora["layers.29.adaLN_modulation.0.lora_B.weight"].shape == (15360, 1)
     assert lora["layers.0.feed_forward.w2.lora_A.weight"].shape == (1, 10240)
@@ -82,7 +71,8 @@ def test_the_full_size_model_has_240_trained_modules() -> None:
 
 def test_the_pocket_model_has_8_trained_modules_per_layer(pocket_dir: Path) -> None:
     transformer = load_transformer(find_base_model(pocket_dir), torch.float32, CPU)
-    assert_reference_modules(add_lora(transformer, 4, named_generator(0, "lora")), num_layers=len(transformer.layers))
+    lora = add_lora(transformer, TrainConfig(linear_rank=4), named_generator(0, "lora"))
+    assert_reference_modules(lora, num_layers=len(transformer.layers))
 
 
 def assert_reference_modules(names: dict, num_layers: int) -> None:
@@ -93,20 +83,29 @@ def assert_reference_modules(names: dict, num_layers: int) -> None:
 
 
 @pytest.fixture(scope="module")
-def lora(pocket_dir: Path) -> dict[str, torch.Tensor]:
-    """A rank 4 LoRA for the pocket model with numbers in it."""
+def transformer(pocket_dir: Path) -> torch.nn.Module:
+    """The pocket model with a rank 4 LoRA on it."""
     transformer = load_transformer(find_base_model(pocket_dir), torch.float32, CPU)
-    names = add_lora(transformer, 4, named_generator(0, "lora"))
+    add_lora(transformer, TrainConfig(linear_rank=4), named_generator(0, "lora"))
+    return transformer
+
+
+@pytest.fixture(scope="module")
+def lora(transformer: torch.nn.Module) -> dict[str, torch.Tensor]:
+    """Values for that LoRA's masters."""
+    names = {
+        name.replace(".default", ""): value for name, value in transformer.named_parameters() if value.requires_grad
+    }
     generator = named_generator(0, "values")
     return {name: torch.randn(value.shape, generator=generator) * 0.05 for name, value in names.items()}
 
 
 def test_the_saved_file_has_ai_toolkits_keys_in_bf16_without_alpha(
-    lora: dict[str, torch.Tensor], pocket_dir: Path, tmp_path: Path
+    lora: dict[str, torch.Tensor], transformer: torch.nn.Module, pocket_dir: Path, tmp_path: Path
 ) -> None:
     path = tmp_path / "安娜" / "lora.safetensors"
     metadata = {"modelspec.title": "安娜", "zimage_lora.config": json.dumps({"seed": 1})}
-    save_lora(path, lora, metadata)
+    save_lora(path, lora, metadata, transformer)
     saved = load_file(path)
     assert set(saved) == {f"diffusion_model.{name}" for name in lora}
     num_layers = json.loads((pocket_dir / "transformer" / "config.json").read_text())["n_layers"]
@@ -114,7 +113,8 @@ def test_the_saved_file_has_ai_toolkits_keys_in_bf16_without_alpha(
     assert all(tensor.dtype == torch.bfloat16 for tensor in saved.values())
     assert all(torch.equal(saved[f"diffusion_model.{name}"], tensor.bfloat16()) for name, tensor in lora.items())
     with safe_open(path, framework="pt") as file:
-        assert file.metadata() == {"format": "pt", **metadata}
+        written = file.metadata()
+    assert written == {"format": "pt", **metadata, **{key: written[key] for key in (CONTENT_KEY, HEADER_KEY)}}
     assert [other.name for other in path.parent.iterdir()] == [path.name]
 
 
@@ -127,7 +127,9 @@ def with_value(lora: dict, value: float) -> dict:
     return {**lora, name: lora[name].clone().index_fill_(0, torch.tensor(0), value)}
 
 
-def test_the_self_check_refuses_bad_files_and_leaves_none(lora: dict[str, torch.Tensor], tmp_path: Path) -> None:
+def test_the_self_check_refuses_bad_files_and_leaves_none(
+    lora: dict[str, torch.Tensor], transformer: torch.nn.Module, tmp_path: Path
+) -> None:
     zero_B = {name: tensor * (".lora_A." in name) for name, tensor in lora.items()}
     bad = [
         (zero_B, "train.lora_empty"),
@@ -137,17 +139,19 @@ def test_the_self_check_refuses_bad_files_and_leaves_none(lora: dict[str, torch.
     ]
     for tensors, key in bad:
         with pytest.raises(UserError) as caught:
-            save_lora(tmp_path / "lora.safetensors", tensors, {})
+            save_lora(tmp_path / "lora.safetensors", tensors, {}, transformer)
         assert caught.value.message.key == key
         assert not list(tmp_path.iterdir())
 
 
-def test_a_bad_file_does_not_replace_a_good_one(lora: dict[str, torch.Tensor], tmp_path: Path) -> None:
+def test_a_bad_file_does_not_replace_a_good_one(
+    lora: dict[str, torch.Tensor], transformer: torch.nn.Module, tmp_path: Path
+) -> None:
     path = tmp_path / "lora.safetensors"
-    save_lora(path, lora, {})
+    save_lora(path, lora, {}, transformer)
     good = path.read_bytes()
     with pytest.raises(UserError):
-        save_lora(path, with_value(lora, float("nan")), {})
+        save_lora(path, with_value(lora, float("nan")), {}, transformer)
     assert path.read_bytes() == good and len(list(tmp_path.iterdir())) == 1
 
 
@@ -170,7 +174,7 @@ def test_diffusers_loads_the_trained_file_and_computes_the_same(
     state = newest_state(job.runs_dir / "ada" / "state")
     assert state
     trained = load_transformer(job.base, torch.float32, CPU)
-    masters = add_lora(trained, 8, named_generator(0, "lora"))
+    masters = add_lora(trained, TrainConfig(linear_rank=8), named_generator(0, "lora"))
     made = []
     for rounded in (True, False):
         with torch.no_grad():
@@ -188,7 +192,6 @@ def test_diffusers_loads_the_trained_file_and_computes_the_same(
 
 def test_the_metadata_says_enough_to_train_the_same_lora_again(make_job: Callable, run_through: Callable) -> None:
     from trainer.settings import config_from
-    from trainer.training.config import TrainConfig
 
     job = make_job(total_steps=2, save_every=1, trigger_word="小雅", run_name="雅")
     run_through(job)

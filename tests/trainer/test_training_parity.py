@@ -18,7 +18,7 @@ from trainer.training.encode import EncodedPhoto, cut_to_bucket, plan_encoding
 from trainer.training.flow import loss_weights, named_generator
 from trainer.training.lora import add_lora
 from trainer.training.states import newest_state
-from trainer.training.step import step_loss
+from trainer.training.step import step_losses
 from trainer.training.zimage import find_base_model, load_transformer, model_latents
 
 RANK = 8
@@ -64,7 +64,7 @@ def pair(
     transformer = load_transformer(find_base_model(pocket_dir), torch.float32, CPU)
     if chosen:
         fuse_adapter(transformer, chosen)
-    lora = add_lora(transformer, RANK, named_generator(0, "lora"))
+    lora = add_lora(transformer, TrainConfig(linear_rank=RANK), named_generator(0, "lora"))
     generator = named_generator(2, "start")
     with torch.no_grad():
         for parameter in lora.values():
@@ -84,7 +84,7 @@ def test_loss_and_gradients_are_the_references(pair, photos, timestep_type: str,
         EncodedPhoto(name="x", bucket=(96, 64), latents_CHW=model_latents(photo.vae_mean), text=photo.text)
         for photo in batch
     ]
-    ours = step_loss(transformer, encoded, config, step, CPU)
+    ours = step_losses(transformer, encoded, config, step, CPU, range(batch_size)).mean()
     our_gradients = dict(zip(lora, torch.autograd.grad(ours, list(lora.values())), strict=True))
 
     dice = Dice(config.seed, timestep_type)
@@ -129,7 +129,7 @@ def test_three_updates_give_the_references_weights(
     state = newest_state(job.runs_dir / "ada" / "state")
     assert state and state.step == 3
 
-    plan, _ = plan_encoding(job.dataset, trigger_word="", resolution_px=64, encoders=encoders)
+    plan, _ = plan_encoding(job.dataset, job.config, encoders)
     photos = [
         reference.Photo(
             vae_mean=encoders.encode_image(cut_to_bucket(item.path, item.bucket)),
@@ -138,7 +138,8 @@ def test_three_updates_give_the_references_weights(
         for item in plan
     ]
     theirs = reference.ReferenceTraining(pocket_dir, rank=RANK, adapter=chosen, learning_rate=rate)
-    fresh = add_lora(load_transformer(job.base, torch.float32, CPU), RANK, named_generator(job.config.seed, "lora"))
+    transformer = load_transformer(job.base, torch.float32, CPU)
+    fresh = add_lora(transformer, job.config, named_generator(job.config.seed, "lora"))
     theirs.set_lora({name: parameter.detach() for name, parameter in fresh.items()})
     order = BatchOrder([item.bucket for item in plan], batch_size, job.config.seed)
     dice = Dice(job.config.seed, timestep_type)

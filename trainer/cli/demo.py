@@ -9,10 +9,11 @@ import statistics
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..captions.prompts import called_up
 from ..files import write_text_whole, write_whole
 from ..messages import Message, UserError
 from ..photos.load import list_photo_files
-from ..sweep.cells import UNTRAINED_STEP, SweepConfig, called_up
+from ..sweep.cells import UNTRAINED_STEP, SweepConfig
 from ..sweep.run import SweepResult, embed_files, sweep
 from ..sweep.scores import LikenessScorer, Scores, as_json, likeness_among, likeness_to
 from ..training.results import Checkpoints
@@ -107,7 +108,7 @@ def demo_sweep(
         POCKET_DIR / "model",
         POCKET_DIR / "model",
         config,
-        prompts=called_up(config.prompts, checkpoints),
+        prompts=called_up(config.prompts, subject=checkpoints.subject, trigger_word=checkpoints.trigger_word),
         device=torch.device("cpu"),
         dtype=torch.float32,
     )

@@ -17,13 +17,15 @@ from ..messages import UserError
 from ..settings import config_from, setting
 from ..training.config import TrainConfig
 
-NOT_YET = {"low_vram": False, "quantization_transformer": "none", "quantization_text_encoder": "none",
-           "sample_generation": False}  # fmt: skip
-"""Keys of the guide of which this version knows one value."""
-_FREE_TEXT = ("photos", "subject", "template", "run_name", "output_dir", "model", "encoders")
+_LANE_KEYS = ("low_vram", "quantization_transformer", "recompute_blocks", "offload_blocks")
+"""Whoever sets one of these means lane manual."""
+_FREE_TEXT = (
+    "photos", "subject", "template", "run_name", "output_dir", "model", "encoders", "photo_repeats", "mask_folder",
+)  # fmt: skip
+_EMPTY_WHEN_NONE = ("trigger_word", "preservation_class", "extra_resolutions")
 _NOTHING = ("", "~", "null")
 _REMARK = re.compile(r"\s*[(\uff08][^()\uff08\uff09]*[)\uff09]\s*$")
-_WHOLE_NUMBER = re.compile(r"(?:every|每)?\s*(?:\d+\s*[-–~]\s*)?(\d+)\s*(?:steps?|步)?", re.IGNORECASE)
+_WHOLE_NUMBER = re.compile(r"(?:every|每)?\s*(?:\d+\s*[-–~]\s*)?(-?\d+)\s*(?:steps?|步)?", re.IGNORECASE)
 _YES, _NO = ("true", "yes", "on"), ("false", "no", "off")
 
 
@@ -42,19 +44,16 @@ class JobFile(TrainConfig):
     encoders: str = setting(
         "", "For a single file: the diffusers folder or hub id that has text_encoder, tokenizer and vae."
     )
-    low_vram: bool = setting(False, "The guide's own key; only false in this version.")
-    quantization_transformer: str = setting("none", "The guide's own key; only none in this version.")
-    quantization_text_encoder: str = setting("none", "The guide's own key; only none in this version.")
-    sample_generation: bool = setting(False, "The guide's own key; only false in this version.")
+    quantization_text_encoder: str = setting(
+        "none", "Keeps the text encoder in 8 bits while captions are encoded; it is gone before training begins.",
+        choices=("none", "float8", "int8"),
+    )  # fmt: skip
 
     def __post_init__(self) -> None:
         super().__post_init__()
         for name in ("photos", "subject"):
             if not getattr(self, name):
                 raise UserError("cli.missing", name=name)
-        for name, only in NOT_YET.items():
-            if getattr(self, name) != only:
-                raise UserError("cli.not_yet", name=name, value=_spoken(getattr(self, name)), only=_spoken(only))
         _ = self.caption_config  # raises for a template without a place for the subject
         if Path(self.model).suffix == ".safetensors" and not self.encoders:
             raise UserError("cli.no_encoders", model=self.model)
@@ -113,6 +112,8 @@ def job_from(values: Mapping[str, object]) -> JobFile:
     defaults = {field.name: field.default for field in dataclasses.fields(JobFile)}
     given = {name: value for name, value in values.items() if value not in _NOTHING}
     read = {name: _read(name, value, defaults[name]) if name in defaults else value for name, value in given.items()}
+    if "lane" not in read and any(name in read and read[name] != defaults[name] for name in _LANE_KEYS):
+        read["lane"] = "manual"
     return config_from(JobFile, read)
 
 
@@ -121,6 +122,8 @@ def _read(name: str, value: object, default: object) -> object:
     if not isinstance(value, str) or name in _FREE_TEXT:
         return value
     text = _REMARK.sub("", value).strip()
+    if isinstance(default, tuple):  # one line stands for a list of one
+        return (value,)
     if isinstance(default, bool):
         return True if text.lower() in _YES else False if text.lower() in _NO else value
     if isinstance(default, int):
@@ -131,12 +134,8 @@ def _read(name: str, value: object, default: object) -> object:
             return float(text)
         except ValueError:
             return value
-    if name == "training_adapter" and text.lower() in ("v2", "auto"):
-        return "auto"
+    if name == "training_adapter" and text.lower() in ("v1", "v2", "auto"):
+        return "v1" if text.lower() == "v1" else "auto"
     if text.lower() == "none":
-        return "" if name == "trigger_word" else "none"
+        return "" if name in _EMPTY_WHEN_NONE else "none"
     return text
-
-
-def _spoken(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -18,48 +18,86 @@ from ..photos.clean import CleanConfig, clean_photos
 from ..photos.load import load_photos
 from ..photos.photo import PhotoSet
 from ..photos.report import describe
-from ..training.adapter import V2_NAME, V2_REPOSITORY, find_adapter
+from ..training.adapter import ADAPTER_REPOSITORY, V1_NAME, V2_NAME, choose_adapter, find_adapter
 from ..training.curve import draw_curve
-from ..training.events import CheckpointSaved, Event, Finished, Preparing, Started, StepDone, Stopped, Warned
-from ..training.progress_text import progress_message
+from ..training.events import (
+    CheckpointSaved,
+    DiskPlanned,
+    Event,
+    Finished,
+    MemoryTold,
+    Preparing,
+    PreviewDrawn,
+    Started,
+    StepDone,
+    Stopped,
+    Validated,
+    Warned,
+)
+from ..training.hub import hub_file
+from ..training.progress_text import disk_message, progress_message, validated_message
+from ..training.ranks import ALONE, Ranks
+from ..training.repair import finished_notes
 from ..training.results import Checkpoints
-from ..training.runs import TrainJob, finished_run
+from ..training.runs import TrainJob, describe_run, finished_run
 from .job import JobFile
 from .screen import Screen
 
 CURVE_NAME = "loss_curve.png"
+_FETCHED_ADAPTERS = {"auto": V2_NAME, "v1": V1_NAME}
 
 
-def run_job(file: JobFile, screen: Screen) -> Checkpoints | None:
+def run_job(file: JobFile, screen: Screen, ranks: Ranks = ALONE) -> Checkpoints | None:
     """Prepare, caption, train; returns None where the user stopped it. Raises UserError for what the user can mend."""
+    with ranks.first_goes_first():
+        job = _job(file, screen, ranks)
+        checkpoints = finished_run(job)
+    if checkpoints:
+        screen.say("cli.already_finished", name=checkpoints.run_name, step=checkpoints.checkpoints[-1].step)
+        for note in finished_notes(describe_run(job)):
+            screen.say_message(note)
+    else:
+        checkpoints = _train(job, file, screen, ranks)
+    if checkpoints and ranks.is_first:
+        from ..training.phases import phase_of
+
+        curve = draw_curve(
+            checkpoints.losses,
+            phase_of,
+            screen.language,
+            validations=checkpoints.validations,
+            recommended_step=checkpoints.recommended_step,
+        )
+        write_whole(file.run_dir / CURVE_NAME, lambda temporary: curve.save(temporary, format="PNG"))
+        report(checkpoints, screen)
+    return checkpoints
+
+
+def _job(file: JobFile, screen: Screen, ranks: Ranks) -> TrainJob:
+    """What the file means, its photos prepared, its model and adapter found."""
     from ..training.zimage import find_base_model
 
-    run_dir = file.run_dir
     # Everything is looked at before anything is written, and the model, which may have to be fetched, last.
     photos = load_photos(Path(file.photos), recursive=False)
-    adapter = find_adapter(file.training_adapter, _adapter_files(file.training_adapter))
-    base = find_base_model(file.model)
-    job = TrainJob(
+    if file.training_adapter not in _FETCHED_ADAPTERS:
+        find_adapter(file.training_adapter, ())
+    adapter = choose_adapter(
+        find_base_model(file.model, fetching(file.model, screen)),
+        base_kind=file.base_kind,
+        choice=file.training_adapter,
+        lora_files=lambda: _adapter_files(file.training_adapter, screen),
+    )
+    return TrainJob(
         config=file.train_config,
         dataset=prepare(photos, file, screen),
-        base=base,
-        adapter=adapter,
+        base=adapter.base,
+        adapter=adapter.path,
+        notes=adapter.notes,
         run_name=file.run_name,
         runs_dir=file.runs_dir,
         loras_dir=file.loras_dir,
+        num_processes=ranks.count,
     )
-    checkpoints = finished_run(job)
-    if checkpoints:
-        screen.say("cli.already_finished", name=checkpoints.run_name, step=checkpoints.checkpoints[-1].step)
-    else:
-        checkpoints = _train(job, file.encoders_source, screen)
-    if checkpoints:
-        from ..training.phases import phase_of
-
-        curve = draw_curve(checkpoints.losses, phase_of, screen.language)
-        write_whole(run_dir / CURVE_NAME, lambda temporary: curve.save(temporary, format="PNG"))
-        report(checkpoints, screen)
-    return checkpoints
 
 
 def prepare(photos: PhotoSet, file: JobFile, screen: Screen) -> Dataset:
@@ -82,22 +120,27 @@ def report(checkpoints: Checkpoints, screen: Screen) -> None:
     screen.say("cli.lora_files", count=len(checkpoints.checkpoints))
     for checkpoint in checkpoints.checkpoints:
         screen.say("cli.lora_file", step=checkpoint.step, path=checkpoint.path)
+    if checkpoints.reason:
+        screen.say_message(checkpoints.reason)
     screen.say("cli.curve", path=checkpoints.run_dir / CURVE_NAME)
     screen.say("cli.use", prompt=checkpoints.prompt_prefix)
 
 
-def _train(job: TrainJob, encoders_source: str, screen: Screen) -> Checkpoints | None:
+def _train(job: TrainJob, file: JobFile, screen: Screen, ranks: Ranks) -> Checkpoints | None:
     import torch
 
+    from ..sweep.diffusers_previews import DiffusersPreviews
     from ..training.diffusers_encoders import DiffusersEncoders
     from ..training.loop import train
 
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    encoders = DiffusersEncoders(encoders_source, device)
+    device = ranks.device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    source = file.encoders_source
+    encoders = DiffusersEncoders(source, device, fetching(source, screen), file.quantization_text_encoder)
     hide_loading_bars()
     checkpoints = None
+    previews = DiffusersPreviews(job, source, device) if job.config.sample_generation else None
     with _interrupt_asks_to_stop() as should_stop:
-        events = train(job, encoders, device=device, should_stop=should_stop)
+        events = train(job, encoders, device=device, should_stop=should_stop, previews=previews, ranks=ranks)
         with contextlib.closing(events):  # type: ignore[type-var]
             for event in events:
                 _tell(event, screen)
@@ -111,12 +154,18 @@ def _tell(event: Event, screen: Screen) -> None:
     """One event on the screen."""
     if isinstance(event, Preparing | StepDone):
         screen.progress(progress_message(event, screen.language))
+    elif isinstance(event, DiskPlanned):
+        screen.say_message(disk_message(event))
     elif isinstance(event, Started):
         first = event.first_step
         screen.say("cli.started" if first == 1 else "cli.resumed", step=first, total=event.total_steps)
     elif isinstance(event, CheckpointSaved):
         screen.say("cli.saved", step=event.checkpoint.step, name=event.checkpoint.path.name)
-    elif isinstance(event, Warned):
+    elif isinstance(event, PreviewDrawn):
+        screen.say("cli.preview", step=event.step, path=event.path)
+    elif isinstance(event, Validated):
+        screen.say_message(validated_message(event))
+    elif isinstance(event, MemoryTold | Warned):
         screen.say_message(event.message)
     elif isinstance(event, Stopped):
         screen.say("cli.stopped", step=event.step)
@@ -146,15 +195,25 @@ def _interrupt_asks_to_stop() -> Iterator[Callable[[], bool]]:
         signal.signal(signal.SIGINT, before)
 
 
-def _adapter_files(choice: str) -> tuple[Path, ...]:
-    """The official adapter in the hub's cache, fetched if need be, where the choice is `auto`."""
-    if choice != "auto":
-        return ()
-    from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+def fetching(source: str, screen: Screen) -> Callable[[int, int], None]:
+    """A listener that shows how much of a download is here."""
 
+    def show(done_bytes: int, total_bytes: int) -> None:
+        done, total = (round(size / 1e6) for size in (done_bytes, total_bytes))
+        screen.progress(Message("cli.fetching", {"source": source, "done": done, "total": total}))
+
+    return show
+
+
+def _adapter_files(choice: str, screen: Screen) -> tuple[Path, ...]:
+    """The official adapter in the hub's cache, fetched if need be, where the choice is one of its versions."""
+    if choice not in _FETCHED_ADAPTERS:
+        return ()
+    name = _FETCHED_ADAPTERS[choice]
     try:
-        return (Path(hf_hub_download(V2_REPOSITORY, V2_NAME)),)
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
-        address = f"https://huggingface.co/{V2_REPOSITORY}"
-        raise UserError("cli.no_adapter", name=V2_NAME, address=address, reason=type(error).__name__) from error
+        return (hub_file(ADAPTER_REPOSITORY, name, fetching(name, screen)),)
+    except UserError as error:
+        if error.message.key != "base.hub_unreachable":
+            raise
+        address, reason = f"https://huggingface.co/{ADAPTER_REPOSITORY}", error.message.values["reason"]
+        raise UserError("cli.no_adapter", name=name, address=address, reason=reason) from error

@@ -7,6 +7,9 @@ from pathlib import Path
 
 from ..messages import Message
 
+Box = tuple[float, float, float, float]
+"""Left, top, right and bottom as shares (0..1) of an upright picture's width and height; scaling does not change it."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Photo:
@@ -22,6 +25,10 @@ class Photo:
     """Height as seen upright, in pixels."""
     content_hash: str
     """SHA-256 of the bytes of `path`."""
+    shown_part: Box = (0.0, 0.0, 1.0, 1.0)
+    """The part of `source_path` that `path` shows. A cleaning step that crops says it here; masks are cropped alike."""
+    faces: tuple[Box, ...] = ()
+    """Where faces are in `path`, as far as a detector was asked."""
 
     @property
     def is_working_copy(self) -> bool:

@@ -6,7 +6,7 @@ import io
 from collections.abc import Callable
 from pathlib import Path
 
-from PIL import Image, ImageCms
+from PIL import Image, ImageChops, ImageCms
 
 from ..messages import Message, UserError
 
@@ -70,6 +70,42 @@ def read_thumbnail(path: Path, size_px: int) -> Image.Image:
     return _read(path, read)
 
 
+def read_alpha(path: Path) -> Image.Image:
+    """How opaque a picture is (255 wholly), upright, mode L; white for one without transparency. Raises UserError."""
+
+    def read(data: bytes) -> Image.Image:
+        image = decode(data)[0]
+        alpha = _apart(_in_eight_bits(image))[1]
+        return _upright(alpha or Image.new("L", image.size, 255), image)
+
+    return _read(path, read)
+
+
+def read_grey(path: Path) -> Image.Image:
+    """How bright a picture is, upright, mode L; what is transparent is black. For masks: no colour profile is applied.
+
+    Raises UserError.
+    """
+
+    def read(data: bytes) -> Image.Image:
+        image = decode(data)[0]
+        colours, alpha = _apart(_in_eight_bits(image))
+        grey = colours.convert("RGB").convert("L")
+        return _upright(ImageChops.multiply(grey, alpha) if alpha else grey, image)
+
+    return _read(path, read)
+
+
+def has_alpha(data: bytes) -> bool:
+    """Whether a picture's file says that it has transparency; nothing is decoded."""
+    try:
+        _prepare_decoders(data)
+        with Image.open(io.BytesIO(data)) as image:
+            return image.has_transparency_data
+    except Exception:  # on damaged bytes Pillow's readers raise almost anything; reading the pixels will tell
+        return False
+
+
 def measure(data: bytes) -> tuple[int, int]:
     """Upright (width, height) in pixels of a file that decodes completely. Raises UnusablePhoto for any other."""
     image, (width_px, height_px) = decode(data, draft_px=1)
@@ -117,22 +153,17 @@ def as_rgb(image: Image.Image) -> Image.Image:
 
     A colour profile that is broken or does not fit the picture is passed over, as browsers do.
     """
-    turn = _TURNS.get(_orientation(image))
-    profile = image.info.get("icc_profile")
+    stored, profile = image, image.info.get("icc_profile")
     image = _in_eight_bits(image)
-    alpha = None
-    if image.has_transparency_data:
-        image = image.convert("LA" if image.mode in ("L", "LA", "La") else "RGBA")
-        alpha = image.getchannel("A")
-        image = image.convert(image.mode[:-1])
-    elif image.mode in ("P", "PA"):
+    image, alpha = _apart(image)
+    if alpha is None and image.mode in ("P", "PA"):
         image = image.convert("RGB")
     image = _in_srgb(image, profile)
     if alpha is not None:
         white = Image.new("RGB", image.size, "white")
         white.paste(image, mask=alpha)
         image = white
-    return image.transpose(turn) if turn is not None else image
+    return _upright(image, stored)
 
 
 def _read(path: Path, read: Callable[[bytes], Image.Image]) -> Image.Image:
@@ -153,6 +184,20 @@ def _prepare_decoders(data: bytes) -> None:
     except ImportError:
         raise UnusablePhoto("photos.heif_missing") from None
     pillow_heif.register_heif_opener()
+
+
+def _apart(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
+    """A picture of 8 bits without its transparency, and that transparency (255 opaque) if it has any."""
+    if not image.has_transparency_data:
+        return image, None
+    image = image.convert("LA" if image.mode in ("L", "LA", "La") else "RGBA")
+    return image.convert(image.mode[:-1]), image.getchannel("A")
+
+
+def _upright(image: Image.Image, stored: Image.Image) -> Image.Image:
+    """The picture turned as the EXIF of the picture that it was made from says."""
+    turn = _TURNS.get(_orientation(stored))
+    return image.transpose(turn) if turn is not None else image
 
 
 def _orientation(image: Image.Image) -> int:

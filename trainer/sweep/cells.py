@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..captions.trigger import TRIGGER, apply_trigger
+from ..captions.prompts import called_up
 from ..messages import UserError
 from ..settings import check_settings, setting
 from ..training.results import Checkpoints
@@ -92,7 +92,7 @@ def plan_cells(checkpoints: Checkpoints, config: SweepConfig) -> tuple[Cell, ...
 
     Cells of one row differ only in prompt and seed, so that a host patches its model once per row.
     """
-    prompts = called_up(config.prompts, checkpoints)
+    prompts = called_up(config.prompts, subject=checkpoints.subject, trigger_word=checkpoints.trigger_word)
     if not prompts:
         raise UserError("sweep.no_prompts")
     rows: list[tuple[int, float, Path | None]] = [(UNTRAINED_STEP, 0.0, None)]
@@ -104,19 +104,3 @@ def plan_cells(checkpoints: Checkpoints, config: SweepConfig) -> tuple[Cell, ...
         for prompt in prompts
         for seed in config.seeds
     )
-
-
-def called_up(prompts: tuple[str, ...], checkpoints: Checkpoints) -> tuple[str, ...]:
-    """The prompts with the person's name, and with the trigger word where a run has one; empty and equal ones left out.
-
-    As in training, the trigger word stands where `[trigger]` is, else in front; but a prompt that does not name the
-    person, drawn for comparison, is left without it.
-    """
-    spoken: dict[str, None] = {}
-    for prompt in prompts:
-        text = " ".join(prompt.replace("[subject]", checkpoints.subject).split())
-        if TRIGGER in text or checkpoints.subject in text:
-            text = apply_trigger(text, checkpoints.trigger_word)
-        if text:
-            spoken[text] = None
-    return tuple(spoken)

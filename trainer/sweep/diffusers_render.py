@@ -15,8 +15,10 @@ import torch
 
 from ..messages import UserError
 from ..training.diffusers_encoders import DiffusersEncoders
-from ..training.zimage import LATENT_CHANNELS, find_base_model, load_transformer, local_folder
+from ..training.hub import local_folder
+from ..training.zimage import LATENT_CHANNELS, find_base_model, load_transformer
 from .cells import Cell, SweepConfig
+from .lora_hooks import HookedLora, needs_hooks
 
 if TYPE_CHECKING:
     from diffusers import ZImagePipeline
@@ -51,6 +53,7 @@ class DiffusersRenderer:
         self._vae_dir = local_folder(encoders_source) / "vae"
         self._config, self._prompts, self._device, self._dtype = config, prompts, device, dtype
         self._lora_path: Path | None = None
+        self._hooked: HookedLora | None = None
         encoder_identities = f"{self._encoders.text_identity} {self._encoders.image_identity}"
         self.identity = f"diffusers {dtype} {self._base.identity} {encoder_identities}"
 
@@ -74,6 +77,11 @@ class DiffusersRenderer:
             latents=noise_BCHW,
         )
         return output.images[0]
+
+    def release(self) -> None:
+        """Give back the memory of base model and VAE; the next picture loads them again."""
+        self.__dict__.pop("_pipeline", None)
+        self._hooked = self._lora_path = None
 
     @cached_property
     def _text_features(self) -> dict[str, torch.Tensor]:
@@ -100,11 +108,24 @@ class DiffusersRenderer:
 
     def _apply(self, cell: Cell) -> None:
         if cell.lora_path != self._lora_path:
-            if self._lora_path is not None:
-                self._pipeline.unload_lora_weights()
-                self._lora_path = None
+            self._take_off()
             if cell.lora_path is not None:
-                self._pipeline.load_lora_weights(str(cell.lora_path), adapter_name="cell")
-                self._lora_path = cell.lora_path
-        if cell.lora_path is not None:
+                self._put_on(cell.lora_path)
+        if self._hooked is not None:
+            self._hooked.strength = cell.strength
+        elif cell.lora_path is not None:
             self._pipeline.set_adapters("cell", adapter_weights=cell.strength)
+
+    def _put_on(self, path: Path) -> None:
+        if needs_hooks(path):
+            self._hooked = HookedLora(self._pipeline.transformer, path)
+        else:
+            self._pipeline.load_lora_weights(str(path), adapter_name="cell")
+        self._lora_path = path
+
+    def _take_off(self) -> None:
+        if self._hooked is not None:
+            self._hooked.remove()
+        elif self._lora_path is not None:
+            self._pipeline.unload_lora_weights()
+        self._hooked = self._lora_path = None

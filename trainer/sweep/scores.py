@@ -58,7 +58,8 @@ class Scores:
     """The likeness of the reference photos to one another: about what a perfect LoRA reaches."""
     recommended_step: int
     reason: str
-    """Why that step: `likeness`, `training` (the run's own evidence) or `last`."""
+    """Why that step: `likeness`, `both` (likeness, and among equals the run's own evidence), `training` (that evidence
+    alone) or `last`."""
 
     def of_step(self, step: int) -> CheckpointScore | None:
         """The score of a step, or None where there is none."""
@@ -99,13 +100,17 @@ def score_checkpoint(step: int, likeness_of_cells: Sequence[float], seed_of_cell
 def recommend(scores: Sequence[CheckpointScore], checkpoints: Checkpoints) -> tuple[int, str]:
     """The step to use and the reason.
 
-    The most alike wins; but the earliest checkpoint that it surpasses by no more than one standard error is taken
-    instead, because an earlier one is the more flexible. Without scores: the training's own choice, else the last.
+    The most alike wins; where it surpasses others by no more than one standard error, the training's own choice (by
+    its held-out photos) is taken from among these, else the earliest, because an earlier one is the more flexible.
+    Without scores: the training's own choice, else the last.
     """
     trained = [score for score in scores if score.step != UNTRAINED_STEP]
     if trained:
         best = max(trained, key=lambda score: score.likeness)
-        return min(score.step for score in trained if _is_tie(best, score)), "likeness"
+        equals = [score.step for score in trained if _is_tie(best, score)]
+        if len(equals) > 1 and checkpoints.recommended_step in equals:
+            return checkpoints.chosen.step, "both"
+        return min(equals), "likeness"
     if checkpoints.recommended_step is not None:
         return checkpoints.chosen.step, "training"
     return checkpoints.checkpoints[-1].step, "last"

@@ -39,9 +39,11 @@ def _around(side_px: float) -> tuple[int, int]:
 
 
 class BatchOrder:
-    """Which photos each step learns from: every photo once an epoch, shuffled anew, one bucket per batch.
+    """Which photos each step learns from: all photos equally often, shuffled anew, one bucket per batch.
 
-    A bucket that does not fill its last batch is filled up from its own beginning. A pure function of (seed, step).
+    A round is as many steps as there are photos, and shows each of them `batch_size` times. A bucket's shuffles follow
+    one another without a gap and are cut into batches, so no photo counts more because its bucket is small; a bucket
+    smaller than the batch meets itself again within one, with other noise. A pure function of (seed, step).
     """
 
     def __init__(self, buckets: Sequence[Bucket], batch_size: int, seed: int) -> None:
@@ -49,22 +51,22 @@ class BatchOrder:
         for photo_index, bucket in enumerate(buckets):
             self._photos_by_bucket[bucket].append(photo_index)
         self._batch_size, self._seed = batch_size, seed
-        self.steps_per_epoch = sum(math.ceil(len(photos) / batch_size) for photos in self._photos_by_bucket.values())
-        self._epoch, self._batches = -1, [[0]]
+        self.steps_per_round = len(buckets)
+        self._round, self._batches = -1, [[0]]
 
     def batch_at(self, step: int) -> list[int]:
         """Indices of the photos of a step; steps count from 1."""
-        epoch, position = divmod(step - 1, self.steps_per_epoch)
-        if epoch != self._epoch:
-            self._epoch, self._batches = epoch, self._shuffled(epoch)
+        round_index, position = divmod(step - 1, self.steps_per_round)
+        if round_index != self._round:
+            self._round, self._batches = round_index, self._shuffled(round_index)
         return self._batches[position]
 
-    def _shuffled(self, epoch: int) -> list[list[int]]:
-        generator = named_generator(self._seed, "order", epoch)
+    def _shuffled(self, round_index: int) -> list[list[int]]:
+        generator = named_generator(self._seed, "order", round_index)
         batches = []
         for photos in self._photos_by_bucket.values():
-            shuffled = [photos[i] for i in torch.randperm(len(photos), generator=generator).tolist()]
-            for start in range(0, len(shuffled), self._batch_size):
-                chosen = range(start, start + self._batch_size)
-                batches.append([shuffled[i % len(shuffled)] for i in chosen])
+            shuffles = [torch.randperm(len(photos), generator=generator) for _ in range(self._batch_size)]
+            shuffled = [photos[i] for i in torch.cat(shuffles).tolist()]
+            starts = range(0, len(shuffled), self._batch_size)
+            batches += [shuffled[start : start + self._batch_size] for start in starts]
         return [batches[i] for i in torch.randperm(len(batches), generator=generator).tolist()]

@@ -1,4 +1,4 @@
-"""The loss curve as a picture: every step, the trend, the guide's phases. Drawn with Pillow; trains nothing."""
+"""The loss curve as a picture: every step, the trend, the guide's phases, below it the validation. Trains nothing."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from PIL import ImageDraw
 
 from ..labels import Labels
 from ..pictures import font
+from .validation_curve import PANEL_HEIGHT_PX, draw_validations, ticks
+from .verdict import Validation
 
 _WIDTH_PX, _HEIGHT_PX = 1200, 640
 _LEFT_PX, _TOP_PX, _RIGHT_PX, _BOTTOM_PX = 90, 90, 1160, 570
 _HEADER_PX = 36  # the baseline of what stands above the plot
 _TEXT_PX = 18
 _FINE = 2  # lines are drawn at twice the size and scaled down, which smooths them
-_NUM_TICKS = 6
 _TREND_SHARE = 0.05
 """The trend at a step is the mean of this share of all steps around it."""
 _SHOWN_SHARE = 0.995
@@ -43,18 +44,33 @@ class _Axes:
         return _BOTTOM_PX - min(1.0, max(0.0, share)) * (_BOTTOM_PX - _TOP_PX)
 
 
-def draw_curve(losses: Sequence[float], phase_of: Callable[[int], str], language: str) -> PIL.Image.Image:
+def draw_curve(
+    losses: Sequence[float],
+    phase_of: Callable[[int], str],
+    language: str,
+    *,
+    validations: Sequence[Validation] = (),
+    recommended_step: int | None = None,
+) -> PIL.Image.Image:
     """The losses of steps 1, 2, ... as a picture, RGB.
 
-    `phase_of` gives the message key of a step's phase; a run within one phase is drawn without phases.
+    `phase_of` gives the message key of a step's phase; a run within one phase is drawn without phases. Validations
+    stand below on an axis of their own, above the same steps: theirs are other photos and other shares of noise, so
+    only the course of the two compares, and what matters there is far smaller than the noise of single steps.
     """
     lowest, highest = _limits(losses)
     axes = _Axes(last_step=max(2, len(losses)), lowest=lowest, highest=highest)
     trend = smoothed(losses, _TREND_SHARE)
     bands = _bands(len(losses), phase_of)
     picture = _draw_lines(losses, trend, bands, axes).resize((_WIDTH_PX, _HEIGHT_PX), PIL.Image.Resampling.LANCZOS)
-    _write(ImageDraw.Draw(picture), bands, axes, trend[-1] if trend else math.nan, Labels(font(_TEXT_PX), language))
-    return picture
+    draw, labels = ImageDraw.Draw(picture), Labels(font(_TEXT_PX), language)
+    _write(draw, bands, axes, trend[-1] if trend else math.nan, labels)
+    if not validations:
+        return picture
+    both = PIL.Image.new("RGB", (_WIDTH_PX, _HEIGHT_PX + PANEL_HEIGHT_PX), _BACKGROUND)
+    both.paste(picture, (0, 0))
+    both.paste(draw_validations(validations, recommended_step, axes.x_px, labels), (0, _HEIGHT_PX))
+    return both
 
 
 def smoothed(losses: Sequence[float], share: float) -> list[float]:
@@ -63,14 +79,6 @@ def smoothed(losses: Sequence[float], share: float) -> list[float]:
     sums = [0.0, *itertools.accumulate(losses)]
     windows = [(max(0, index - reach), min(len(losses), index + reach + 1)) for index in range(len(losses))]
     return [(sums[end] - sums[start]) / (end - start) for start, end in windows]
-
-
-def ticks(lowest: float, highest: float) -> list[float]:
-    """A handful of round numbers from `lowest` to `highest`."""
-    rough = (highest - lowest) / _NUM_TICKS
-    power = 10.0 ** math.floor(math.log10(rough))
-    size = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough * 0.999)
-    return [size * index for index in range(math.ceil(lowest / size - 1e-9), math.floor(highest / size + 1e-9) + 1)]
 
 
 def _limits(losses: Sequence[float]) -> tuple[float, float]:

@@ -9,9 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..memory.fitting import fit_text_encoder
 from ..messages import UserError
+from .hub import Progress, local_folder
 from .weights import fingerprint
-from .zimage import local_folder
 
 PROMPT_TEMPLATE = "<|im_start|>user\n{}<|im_end|>\n<|im_start|>assistant\n"
 """How Z-Image's prompts are framed. Written out, because a tokenizer folder may carry another chat template."""
@@ -20,13 +21,18 @@ PROMPT_TEMPLATE = "<|im_start|>user\n{}<|im_end|>\n<|im_start|>assistant\n"
 class DiffusersEncoders:
     """The Encoders protocol over `text_encoder/`, `tokenizer/` and `vae/` of a folder; loaded when first used."""
 
-    def __init__(self, source: str | Path, device: torch.device) -> None:
-        self._folder = local_folder(source)
+    def __init__(
+        self, source: str | Path, device: torch.device, progress: Progress | None = None, quantisation: str = "none"
+    ) -> None:
+        self._folder = local_folder(source, progress)
         self._device = device
+        self._quantisation = quantisation
         for part in ("text_encoder", "tokenizer", "vae"):
             if not (self._folder / part).is_dir():
                 raise UserError("base.no_encoders", path=self._folder, part=part)
         self.text_identity = fingerprint(sorted((self._folder / "text_encoder").glob("*.safetensors")))
+        if quantisation != "none":
+            self.text_identity += f"-{quantisation}"
         self.image_identity = fingerprint(sorted((self._folder / "vae").glob("*.safetensors")))
 
     @cached_property
@@ -37,7 +43,7 @@ class DiffusersEncoders:
         dtype = torch.float32 if self._device.type == "cpu" else torch.bfloat16
         tokenizer = AutoTokenizer.from_pretrained(self._folder / "tokenizer", local_files_only=True)
         model = AutoModel.from_pretrained(self._folder / "text_encoder", dtype=dtype, local_files_only=True)
-        return tokenizer, model.to(self._device).eval()
+        return tokenizer, fit_text_encoder(model.eval(), self._quantisation, self._device)
 
     @cached_property
     def _vae(self) -> Any:

@@ -14,16 +14,20 @@ from typing import Protocol
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
 from ..captions.dataset import Dataset
-from ..captions.trigger import apply_trigger
-from ..files import write_whole
+from ..files import file_hash, write_whole
 from ..messages import Message, UserError, name_some
 from ..photos.load import read_pixels
+from ..photos.photo import Photo
 from .buckets import Bucket, bucket_for
+from .config import TrainConfig
+from .cutting import cut
+from .data_choices import RepeatRule, fits, read_repeats, repeats_of
 from .events import Preparing
+from .masks import FoundMask, draw_mask, find_masks, mask_warnings
+from .texts import Texts, texts_of
 from .zimage import model_latents
 
 _CACHE_VERSION = "1"
@@ -49,57 +53,113 @@ class Encoders(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class PhotoToEncode:
-    """A photo, the bucket it is cut to, the caption it is learned by, and the names of its two cache files."""
+    """A photo, the bucket it is cut to, what it is learned by, and the names of its cache files.
 
+    A photo is in a plan once per resolution, once more for its mirror image, and each of these as often as it repeats.
+    """
+
+    photo_index: int
+    """Its place in the dataset."""
     path: Path
+    content_hash: str
     bucket: Bucket
-    caption: str
+    is_flipped: bool
+    texts: Texts
+    text_files: Mapping[str, str]
+    """By caption, for each of the texts."""
     latents_file: str
-    text_file: str
+    mask: FoundMask | None
+    mask_file: str
+    """Empty for a photo that is learnt whole."""
+
+    @property
+    def caption(self) -> str:
+        """What the photo is learned by where nothing is dropped."""
+        return self.texts.caption
 
 
 @dataclass(frozen=True, kw_only=True)
 class EncodedPhoto:
-    """What a step needs of a photo: latents [16, h, w] in the transformer's range, and text [num_tokens, width]."""
+    """What a step needs of a photo: latents [16, h, w] in the transformer's range, and texts [num_tokens, width]."""
 
     name: str
     bucket: Bucket
     latents_CHW: Tensor
     text: Tensor
+    photo_index: int = 0
+    """Its place in the dataset."""
+    dropped_text: Tensor | None = None
+    """The text where the caption is dropped; None for a run that drops none."""
+    class_text: Tensor | None = None
+    """The text with the class word for the person; None where nothing is preserved."""
+    mask_HW: Tensor | None = None
+    """How much each latent counts, 1 on average; None for a photo that is learnt whole."""
 
 
 EncodedDataset = tuple[EncodedPhoto, ...]
 
 
 def plan_encoding(
-    dataset: Dataset, *, trigger_word: str, resolution_px: int, encoders: Encoders
+    dataset: Dataset, config: TrainConfig, encoders: Encoders
 ) -> tuple[tuple[PhotoToEncode, ...], tuple[Message, ...]]:
-    """What has to be encoded, and warnings about photos too small for the resolution.
+    """What has to be encoded, in the order of the dataset, and what the user should know about it.
 
-    Raises UserError for an empty dataset and for photos too small to be trained at all.
+    The photos at the first resolution come first; then the mirrored ones, then the same at the other resolutions.
+    Raises UserError for an empty dataset, for photos too small to be trained at all, and for missing masks.
     """
     if not dataset.photos:
         raise UserError("train.no_photos")
-    plan, small = [], []
-    for captioned in dataset.photos:
-        photo = captioned.photo
-        bucket = bucket_for(photo.width_px, photo.height_px, resolution_px)
-        if bucket is None:
-            raise UserError("train.photo_too_small", path=photo.path, width=photo.width_px, height=photo.height_px)
-        if photo.width_px * photo.height_px < resolution_px**2:
-            small.append(photo.path.name)
-        caption = apply_trigger(captioned.caption, trigger_word)
-        plan.append(
-            PhotoToEncode(
-                path=photo.path,
-                bucket=bucket,
-                caption=caption,
-                latents_file=_cache_name("latents", photo.content_hash, str(bucket), encoders.image_identity),
-                text_file=_cache_name("text", caption, encoders.text_identity),
-            )
-        )
-    warnings = (Message("train.photos_small", dict(num=len(small), names=name_some(small), px=resolution_px)),)
-    return tuple(plan), warnings if small else ()
+    texts, warnings = texts_of(dataset, config)
+    masks = find_masks(dataset, config)
+    rules = read_repeats(config.photo_repeats)
+    photos = [captioned.photo for captioned in dataset.photos]
+    plan = []
+    for resolution_px in config.resolutions:
+        buckets = [_bucket_of(photo, resolution_px) for photo in photos]
+        for is_flipped in (False, True) if config.horizontal_flip else (False,):
+            for index, photo in enumerate(photos):
+                item = _to_encode(index, photo, buckets[index], is_flipped, texts[index], masks[index], encoders)
+                plan += [item] * repeats_of(photo.source_path, rules)
+    warnings += [*_idle_rules(rules, photos), *mask_warnings(dataset, masks), *_small(photos, config.resolutions)]
+    return tuple(plan), tuple(warnings)
+
+
+def _bucket_of(photo: Photo, resolution_px: int) -> Bucket:
+    bucket = bucket_for(photo.width_px, photo.height_px, resolution_px)
+    if bucket is None:
+        raise UserError("train.photo_too_small", path=photo.path, width=photo.width_px, height=photo.height_px)
+    return bucket
+
+
+def _to_encode(
+    index: int, photo: Photo, bucket: Bucket, is_flipped: bool, texts: Texts, mask: FoundMask | None, encoders: Encoders
+) -> PhotoToEncode:
+    view = (str(bucket), "flipped") if is_flipped else (str(bucket),)
+    return PhotoToEncode(
+        photo_index=index,
+        path=photo.path,
+        content_hash=photo.content_hash,
+        bucket=bucket,
+        is_flipped=is_flipped,
+        texts=texts,
+        text_files={caption: _cache_name("text", caption, encoders.text_identity) for caption in texts.all},
+        latents_file=_cache_name("latents", photo.content_hash, *view, encoders.image_identity),
+        mask=mask,
+        mask_file=_cache_name("mask", mask.content, *view) if mask else "",
+    )
+
+
+def _idle_rules(rules: Sequence[RepeatRule], photos: Sequence[Photo]) -> list[Message]:
+    idle = [pattern for pattern, _ in rules if not any(fits(pattern, photo.source_path) for photo in photos)]
+    return [Message("train.repeats_unmatched", {"patterns": ", ".join(idle)})] if idle else []
+
+
+def _small(photos: Sequence[Photo], resolutions: Sequence[int]) -> list[Message]:
+    warnings = []
+    for px in resolutions:
+        if names := [photo.path.name for photo in photos if photo.width_px * photo.height_px < px**2]:
+            warnings.append(Message("train.photos_small", {"num": len(names), "names": name_some(names), "px": px}))
+    return warnings
 
 
 def _cache_name(kind: str, *made_of: str) -> str:
@@ -107,50 +167,89 @@ def _cache_name(kind: str, *made_of: str) -> str:
 
 
 def fill_cache(plan: Sequence[PhotoToEncode], encoders: Encoders, cache_dir: Path) -> Iterator[Preparing]:
-    """Encode whatever the cache lacks, all captions first and all photos after, so that one model is in memory."""
-    captions = {photo.text_file: photo for photo in plan}
-    yield from _fill(captions, "text", cache_dir, lambda photo: encoders.encode_text(photo.caption))
-    photos = {photo.latents_file: photo for photo in plan}
-    yield from _fill(
-        photos, "latents", cache_dir, lambda photo: encoders.encode_image(cut_to_bucket(photo.path, photo.bucket))
-    )
+    """Make whatever the cache lacks: masks, then all captions, then all photos, so that one model is in memory.
+
+    Raises UserError for a photo that is gone or was changed since it was loaded.
+    """
+    masks = {photo.mask_file: (photo.path.name, partial(_mask_of, photo)) for photo in plan if photo.mask}
+    yield from _fill(masks, "masks", cache_dir)
+    texts = {
+        file: (photo.path.name, partial(encoders.encode_text, caption))
+        for photo in plan
+        for caption, file in photo.text_files.items()
+    }
+    yield from _fill(texts, "text", cache_dir)
+    latents = {photo.latents_file: (photo.path.name, partial(_latents_of, photo, encoders)) for photo in plan}
+    yield from _fill(latents, "latents", cache_dir)
 
 
-def _fill(
-    wanted: Mapping[str, PhotoToEncode], stage: str, cache_dir: Path, encode: Callable[[PhotoToEncode], Tensor]
-) -> Iterator[Preparing]:
+def _mask_of(photo: PhotoToEncode) -> Tensor:
+    assert photo.mask is not None
+    return torch.from_numpy(draw_mask(photo.mask, photo.bucket, photo.is_flipped))
+
+
+def _latents_of(photo: PhotoToEncode, encoders: Encoders) -> Tensor:
+    pixels = cut_to_bucket(photo.path, photo.bucket, is_flipped=photo.is_flipped)
+    if file_hash(photo.path) != photo.content_hash:  # else another photo's latents would lie under this one's name
+        raise UserError("photos.gone", path=photo.path)
+    return encoders.encode_image(pixels)
+
+
+def _fill(wanted: Mapping[str, tuple[str, Callable[[], Tensor]]], stage: str, cache_dir: Path) -> Iterator[Preparing]:
+    """`wanted` has, by cache file, the name of a photo and what makes the tensor."""
     from safetensors.torch import save_file
 
-    missing = {name: photo for name, photo in wanted.items() if not (cache_dir / name).is_file()}
-    for done, (name, photo) in enumerate(missing.items(), start=1):
-        tensor = encode(photo).contiguous()
+    missing = {file: made for file, made in wanted.items() if not (cache_dir / file).is_file()}
+    for done, (file, (photo_name, make)) in enumerate(missing.items(), start=1):
+        tensor = make().contiguous()
         if not torch.isfinite(tensor).all():
-            raise UserError("train.encoding_not_finite", name=photo.path.name, stage=stage)
-        write_whole(cache_dir / name, partial(save_file, {stage: tensor}))
+            raise UserError("train.encoding_not_finite", name=photo_name, stage=stage)
+        write_whole(cache_dir / file, partial(save_file, {stage: tensor}))
         yield Preparing(stage=stage, done=done, total=len(missing))
 
 
-def cut_to_bucket(path: Path, bucket: Bucket) -> Tensor:
+def cut_to_bucket(path: Path, bucket: Bucket, *, is_flipped: bool = False) -> Tensor:
     """A photo's pixels [H, W, 3] in 0..1 at the bucket's size: scaled (bicubic) to cover it, then cut in the middle."""
-    image = read_pixels(path)
-    scale = max(bucket[0] / image.width, bucket[1] / image.height)
-    size = max(bucket[0], round(image.width * scale)), max(bucket[1], round(image.height * scale))
-    left, top = (size[0] - bucket[0]) // 2, (size[1] - bucket[1]) // 2
-    image = image.resize(size, Image.Resampling.BICUBIC).crop((left, top, left + bucket[0], top + bucket[1]))
+    image = cut(read_pixels(path), bucket, is_flipped=is_flipped)
     return torch.from_numpy(np.asarray(image, dtype=np.float32) / 255)
 
 
-def read_encoded(plan: Sequence[PhotoToEncode], cache_dir: Path) -> EncodedDataset:
-    """Every photo of the plan with its latents and text from the cache; equal captions share one tensor."""
+def read_encoded(plan: Sequence[PhotoToEncode], cache_dir: Path, config: TrainConfig) -> EncodedDataset:
+    """Every photo of the plan with what the cache has of it; equal captions and equal photos share one tensor."""
     from safetensors.torch import load_file
 
-    texts = {name: load_file(cache_dir / name)["text"] for name in {photo.text_file for photo in plan}}
+    texts = {
+        caption: load_file(cache_dir / file)["text"].float()
+        for caption, file in {pair for photo in plan for pair in photo.text_files.items()}
+    }
+    latents = {
+        file: model_latents(load_file(cache_dir / file)["latents"].float())
+        for file in {photo.latents_file for photo in plan}
+    }
+    weights = {
+        file: mask_weights(load_file(cache_dir / file)["masks"], config.mask_min_weight)
+        for file in {photo.mask_file for photo in plan if photo.mask}
+    }
     return tuple(
         EncodedPhoto(
             name=photo.path.name,
             bucket=photo.bucket,
-            latents_CHW=model_latents(load_file(cache_dir / photo.latents_file)["latents"].float()),
-            text=texts[photo.text_file].float(),
+            latents_CHW=latents[photo.latents_file],
+            text=texts[photo.texts.caption],
+            photo_index=photo.photo_index,
+            dropped_text=None if photo.texts.dropped is None else texts[photo.texts.dropped],
+            class_text=None if photo.texts.as_class is None else texts[photo.texts.as_class],
+            mask_HW=weights[photo.mask_file] if photo.mask else None,
         )
         for photo in plan
     )
+
+
+def mask_weights(mask_HW: Tensor, min_weight: float) -> Tensor:
+    """How much each latent counts: `min_weight` beside 1, divided by the mean over the photo.
+
+    The mean is the photo's and not the batch's, as elsewhere: so every photo keeps its full say whatever share of it
+    is masked out and whichever photos are beside it, and a batch stays the mean of its photos, however it is parted.
+    """
+    weight_HW = min_weight + (1 - min_weight) * mask_HW
+    return weight_HW / weight_HW.mean()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from ..messages import Message
 from .results import Checkpoint, Checkpoints
@@ -10,11 +11,26 @@ from .results import Checkpoint, Checkpoints
 
 @dataclass(frozen=True, kw_only=True)
 class Preparing:
-    """Work before the first step: `stage` is `text`, `latents` or `model`."""
+    """Work before the first step: `stage` is `masks`, `text`, `latents` or `model`."""
 
     stage: str
     done: int
     total: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class DiskPlanned:
+    """There is room for the run: what it will still write at most, and what is free where there is least."""
+
+    needed_bytes: int
+    free_bytes: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class MemoryTold:
+    """How training fits into memory: the plan before the first step, and what was measured after a few."""
+
+    message: Message
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +67,35 @@ class CheckpointSaved:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PreviewDrawn:
+    """A picture was drawn from the checkpoint of a step; PNG."""
+
+    step: int
+    prompt: str
+    path: Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class Validated:
+    """The weights of a step were tried on the held-out photos."""
+
+    step: int
+    """0 is the base model before training."""
+    loss: float
+    num_photos: int
+    before_step: int | None
+    """The step that was validated before, or None."""
+    change: float
+    """How much higher the loss is than it was then."""
+    margin: float
+    """Half of the interval that holds the true change with 95 % confidence."""
+    best_step: int
+    """The checkpoint with the lowest loss so far."""
+    seconds: float
+    """What it took."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Warned:
     """Something the user should know that does not stop the run."""
 
@@ -71,4 +116,7 @@ class Finished:
     checkpoints: Checkpoints
 
 
-Event = Preparing | Started | StepDone | CheckpointSaved | Warned | Stopped | Finished
+Event = (
+    DiskPlanned | MemoryTold | Preparing | Started | StepDone
+    | CheckpointSaved | PreviewDrawn | Validated | Warned | Stopped | Finished
+)  # fmt: skip

@@ -11,8 +11,17 @@ from functools import lru_cache
 
 import torch
 from torch import Tensor
+from torch.nn.functional import huber_loss
 
 NUM_TIMESTEPS = 1000
+
+HUBER_DELTA = 1.0
+"""Errors up to this count by their square, as in mse; larger ones by 2·delta·|error| - delta², so in proportion.
+
+Latents and noise both spread by about 1: an error beyond 1 is as large as what is to be told apart, which is rather a
+watermark or a damaged patch than something to learn. The usual errors of Z-Image (mse 0.2 to 0.5) are half of that, so
+the loss and the learning rate keep their meaning. Twice the textbook's Huber loss, whose square has a factor of 1/2.
+"""
 
 # Ostris' AI Toolkit weighs the loss of `weighted` by 1000 measured constants; these points of its curve give it back
 # to 0.09 % on average through a not-a-knot cubic spline.
@@ -29,20 +38,36 @@ def named_generator(seed: int, *name: str | int) -> torch.Generator:
     return torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1)
 
 
-def draw_sigma(timestep_type: str, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+def draw_sigma(
+    timestep_type: str, generator: torch.Generator, *, bias: str = "balanced", mean: float = 0.0, std: float = 1.0
+) -> tuple[Tensor, Tensor]:
     """One sigma (0 clean, 1 noise) and the weight of its loss, two fp32 scalars.
 
-    `sigmoid`: sigmoid of a normal number. `linear`, `weighted`: even over 1, 0.999, ... 0.002. `shift`: that, shifted
-    by 3 towards noise. The last of the 1000 entries is never drawn, as in the reference.
+    `sigmoid`: sigmoid of a normal number; `logit_normal`: of one with the given mean and standard deviation. `linear`,
+    `weighted`: even over 1, 0.999, ... 0.002. `shift`: that, shifted by 3 towards noise. The last of the 1000 entries
+    is never drawn, as in the reference. `bias` goes with any of them: `content` takes the entries at the cube of an
+    even number from the noisy end, where composition is decided, `style` as far from the clean end.
     """
     weight = torch.ones(())
-    if timestep_type == "sigmoid":
-        return torch.sigmoid(torch.randn((), generator=generator)), weight
-    index = int(torch.randint(0, NUM_TIMESTEPS - 1, (), generator=generator))
+    place = None if bias == "balanced" else _biased_place(bias, generator)
+    if timestep_type in ("sigmoid", "logit_normal"):
+        normal = torch.randn((), generator=generator) if place is None else -torch.special.ndtri(place).float()
+        return torch.sigmoid(normal if timestep_type == "sigmoid" else mean + std * normal), weight
+    last = NUM_TIMESTEPS - 2
+    if place is None:
+        index = int(torch.randint(0, last + 1, (), generator=generator))
+    else:
+        index = min(int(place * NUM_TIMESTEPS), last)
     if timestep_type == "shift":
         return shifted_sigmas()[index], weight
     sigma = torch.linspace(1000, 1, NUM_TIMESTEPS)[index] / 1000
     return sigma, loss_weights()[index] if timestep_type == "weighted" else weight
+
+
+def _biased_place(bias: str, generator: torch.Generator) -> Tensor:
+    """A place among all sigmas from the noisiest (0) to the cleanest (1), fp64."""
+    cube = torch.rand((), generator=generator, dtype=torch.float64) ** 3
+    return cube if bias == "content" else 1 - cube
 
 
 @lru_cache(maxsize=1)
@@ -67,7 +92,22 @@ def add_noise(latents_BCHW: Tensor, noise_BCHW: Tensor, sigma_B111: Tensor) -> T
     return (1 - sigma_B111) * latents_BCHW + sigma_B111 * noise_BCHW
 
 
-def velocity_loss(predicted_BCHW: Tensor, latents_BCHW: Tensor, noise_BCHW: Tensor, weight_B: Tensor) -> Tensor:
-    """Mean squared error to the velocity `noise - latents`, weighted per photo; a scalar."""
-    error_B = (predicted_BCHW.float() - (noise_BCHW - latents_BCHW)).square().mean(dim=(1, 2, 3))
-    return (error_B * weight_B).mean()
+def velocity_losses(
+    predicted_BCHW: Tensor,
+    latents_BCHW: Tensor,
+    noise_BCHW: Tensor,
+    loss_type: str = "mse",
+    mask_B1HW: Tensor | None = None,
+) -> Tensor:
+    """Each photo's error to the velocity `noise - latents`, [B]: `mse`, or `huber`, which outliers move less.
+
+    `mask_B1HW` says how much each place counts, 1 on average.
+    """
+    velocity_BCHW = noise_BCHW - latents_BCHW
+    if loss_type == "huber":
+        cost_BCHW = 2 * huber_loss(predicted_BCHW.float(), velocity_BCHW, reduction="none", delta=HUBER_DELTA)
+    else:
+        cost_BCHW = (predicted_BCHW.float() - velocity_BCHW).square()
+    if mask_B1HW is not None:
+        cost_BCHW = cost_BCHW * mask_B1HW
+    return cost_BCHW.mean(dim=(1, 2, 3))

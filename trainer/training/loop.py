@@ -7,25 +7,46 @@ Read from top to bottom: `train` says what happens, the functions below it how.
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import statistics
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass
 
 import torch
 
 from ..files import remove_unfinished
+from ..memory.planner import lane_text
+from ..messages import Message
+from .checksums import is_whole
+from .control import RunControl
+from .disk import check_disk
 from .encode import EncodedDataset, Encoders, fill_cache, plan_encoding, read_encoded
 from .events import Event, Finished, Preparing, Started, StepDone, Stopped, Warned
+from .faults import careful_step, naming_memory_errors
+from .holdout import Split
+from .judging import Judging, split_for
+from .lane_watch import LaneWatch
+from .lock import hold_run
+from .lora import num_modules
 from .metadata import lora_metadata
+from .optimizers import check_optimizer
 from .phases import phase_of
-from .runs import Run, TrainJob, append_loss, collect, describe_run, finished_run, write_record
-from .session import open_session, resume, save_checkpoint, save_train_state
+from .previews import PreviewRenderer, check_previews, draw_previews
+from .ranks import ALONE, Ranks
+from .record import read_record, record_early_finish, steps_wanted, write_record
+from .repair import finished_notes
+from .runs import Run, TrainJob, collect, describe_run, finished_run
+from .schedules import stretched_schedule
+from .session import Session, open_session, plan_session, resume, save_checkpoint, save_train_state
 from .states import state_steps
 from .step import train_step
+from .validation import divide
 
 _STEPS_TIMED = 20
+_GO_ON, _STOP, _FINISH = range(3)
 
 
 # Both contexts are entered anew each time the generator goes on, so none spans a yield.
@@ -37,6 +58,9 @@ def train(
     *,
     device: torch.device,
     should_stop: Callable[[], bool],
+    control: RunControl | None = None,
+    previews: PreviewRenderer | None = None,
+    ranks: Ranks = ALONE,
     clock_s: Callable[[], float] = time.monotonic,
     today: Callable[[], datetime.date] = datetime.date.today,
 ) -> Iterator[Event]:
@@ -44,63 +68,175 @@ def train(
 
     A run that is already complete is Finished at once; one that was stopped or killed goes on from its newest valid
     train state, to the same losses. `encoders` are released before the transformer is loaded. Close the generator
-    (`contextlib.closing`) when leaving early. Raises UserError for what the user can mend, where it can be before any
-    GPU work.
+    (`contextlib.closing`) when leaving early. Through `control` other threads may ask it to finish or to save. Raises
+    UserError for what the user can mend, where it can be before any GPU work.
     """
-    run, config = describe_run(job), job.config
+    run = describe_run(job)
     if complete := finished_run(job):
+        for note in finished_notes(run):
+            yield Warned(message=note)
         yield Finished(checkpoints=complete)
         return
-    photos = yield from _encode(job, run, encoders, should_stop)
-    if photos is None:
-        yield Stopped(step=next(iter(state_steps(run.states_dir)), 0))
-        return
+    for note in job.notes:
+        yield Warned(message=note)
+    check_previews(job, previews)
+    yield check_disk(job, run)
+    with hold_run(run.run_dir, run.name) if ranks.is_first else contextlib.nullcontext(True) as is_held:
+        if not is_held:
+            yield Warned(message=Message("train.no_lock", {"path": run.run_dir}))
+        split = split_for(job, run)
+        photos = yield from _encode_together(job, run, split, encoders, should_stop, ranks)
+        if photos is None:
+            yield Stopped(step=next(iter(state_steps(run.states_dir)), 0))
+            return
+        host = _Host(
+            device=device, should_stop=should_stop, control=control or RunControl(), previews=previews,
+            ranks=ranks, clock_s=clock_s, today=today,
+        )  # fmt: skip
+        yield from naming_memory_errors(_train(job, run, split, photos, host), device)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Host:
+    """What whoever runs the loop has given it."""
+
+    device: torch.device
+    should_stop: Callable[[], bool]
+    control: RunControl
+    previews: PreviewRenderer | None
+    ranks: Ranks
+    clock_s: Callable[[], float]
+    today: Callable[[], datetime.date]
+
+    def wants(self, done: int) -> int:
+        """Whether the run should go on, stop or finish after `done` steps: what the first rank was asked, on all."""
+        asked = _STOP if self.should_stop() else _FINISH if done and self.control.finish_asked else _GO_ON
+        return self.ranks.agree(asked)
+
+
+def _train(job: TrainJob, run: Run, split: Split, photos: EncodedDataset, host: _Host) -> Generator[Event, None, None]:
+    """Load the model, go back to the newest train state, make the steps that are missing, and let go of it all."""
     yield Preparing(stage="model", done=0, total=1)
-    session = open_session(job, photos, device)
-    yield Preparing(stage="model", done=1, total=1)
-    record = write_record(run, job, today().isoformat())  # not before everything that could be refused was accepted
-    done = saved = resume(session, run)
-    yield Started(
-        first_step=done + 1,
-        total_steps=config.total_steps,
-        num_photos=len(photos),
-        num_trained_modules=len(session.lora) // 2,
-    )
-    metadata = lora_metadata(record, job.adapter)
-    durations_s: deque[float] = deque(maxlen=_STEPS_TIMED)
-    while done < config.total_steps:
-        if should_stop():
+    learned, held_out = divide(photos, split)
+    plan = plan_session(job, learned, host.device, host.ranks)
+    watch = LaneWatch(plan, host.device)
+    yield from watch.begin(steps_wanted(run, job) - next(iter(state_steps(run.states_dir)), 0))
+    session = open_session(job, learned, host.device, host.ranks, held_out=held_out, plan=plan)
+    try:
+        yield Preparing(stage="model", done=1, total=1)
+        with host.ranks.first_goes_first():
+            before, last_step = read_record(run.run_dir), steps_wanted(run, job)
+            done = yield from resume(session, run)
+            if host.ranks.is_first:  # not before everything that could be refused was accepted
+                lane = lane_text(plan.lane, plan.num_blocks)
+                write_record(run, job, host.today().isoformat(), done, lane)
+        metadata = lora_metadata(read_record(run.run_dir) or {}, job.adapter)
+        for warning in stretched_schedule(job.config, before, done + 1):
+            yield Warned(message=warning)
+        yield Started(
+            first_step=done + 1,
+            total_steps=job.config.total_steps,
+            num_photos=len({photo.photo_index for photo in learned}),
+            num_trained_modules=num_modules(session.lora),
+        )
+        judging = Judging(session, run, split, done)
+        yield from judging.begin(done)
+        yield from _steps(session, run, job, metadata, done, last_step, host, judging, watch)
+    finally:
+        session.forget()
+
+
+def _steps(
+    session: Session,
+    run: Run,
+    job: TrainJob,
+    metadata: dict[str, str],
+    done: int,
+    last_step: int,
+    host: _Host,
+    judging: Judging,
+    watch: LaneWatch,
+) -> Generator[Event, None, None]:
+    """Make the steps after `done`, saving on the way."""
+    config, saved, durations_s = job.config, done, deque[float](maxlen=_STEPS_TIMED)
+    kept = done if is_whole(run.checkpoint_path(done), thorough=False) else 0
+    if kept < done and (done % config.save_every == 0 or done >= last_step):  # lost, but its train state is there
+        yield from _checkpoint(session, run, job, done, metadata, host, saved, judging)
+        kept = done
+    while done < last_step:
+        if (wanted := host.wants(done)) == _STOP:
             if done > saved:
                 save_train_state(session, run, done)
             yield Stopped(step=done)
             return
-        started_s = clock_s()
-        loss = train_step(session, done + 1)
-        durations_s.append(clock_s() - started_s)
+        if wanted == _FINISH:
+            break
+        started_s = host.clock_s()
+        numbers = yield from careful_step(train_step, session, run, done, saved)
+        durations_s.append(host.clock_s() - started_s)
         done += 1
-        append_loss(run, done, loss)
+        yield from watch.see(done, durations_s[-1], last_step - done)
+        judging.see(done, numbers)
         yield StepDone(
-            step=done, total_steps=config.total_steps, loss=loss,
+            step=done, total_steps=config.total_steps, loss=numbers.loss,
             seconds_per_step=statistics.median(durations_s), phase=phase_of(done),
         )  # fmt: skip
-        if done % config.save_every == 0 and done < config.total_steps:
-            yield save_checkpoint(session, run, done, metadata)
-            saved = done
-    yield save_checkpoint(session, run, done, metadata)
+        save_asked = host.control.take_save()
+        if done < last_step and (save_asked or done % config.save_every == 0):
+            yield from _checkpoint(session, run, job, done, metadata, host, saved, judging)
+            saved = kept = done
+    if kept < done:
+        yield from _checkpoint(session, run, job, done, metadata, host, saved, judging)
+    if done < config.total_steps and host.ranks.is_first:
+        record_early_finish(run, job, done)
+    host.ranks.wait()  # for the files that the first rank writes
+    for note in finished_notes(run):
+        yield Warned(message=note)
     yield Finished(checkpoints=collect(run, job))
 
 
+def _checkpoint(
+    session: Session,
+    run: Run,
+    job: TrainJob,
+    step: int,
+    metadata: dict[str, str],
+    host: _Host,
+    saved: int,
+    judging: Judging,
+) -> Iterator[Event]:
+    """Save all that was learned, judge the weights, save the checkpoint, then draw with it.
+
+    The train state comes first (`saved` is the step of the newest one), so that nothing after it can lose a step, and
+    the LoRA file last, so that where there is one the rest was done too.
+    """
+    if saved < step:
+        save_train_state(session, run, step)
+    yield from judging.at_save(step)
+    event = save_checkpoint(session, run, step, metadata)
+    yield event
+    if host.ranks.is_first:
+        yield from draw_previews(job, run, event.checkpoint, session.transformer, host.previews, session.device)
+
+
+def _encode_together(
+    job: TrainJob, run: Run, split: Split, encoders: Encoders, should_stop: Callable[[], bool], ranks: Ranks
+) -> Generator[Event, None, EncodedDataset | None]:
+    """The first rank encodes; the others find everything in the cache then. None on all if the host asked to stop."""
+    photos = None
+    if ranks.is_first:
+        photos = yield from _encode(job, run, split, encoders, should_stop)
+    if ranks.agree(int(photos is None)):
+        return None
+    return photos or (yield from _encode(job, run, split, encoders, should_stop=lambda: False))
+
+
 def _encode(
-    job: TrainJob, run: Run, encoders: Encoders, should_stop: Callable[[], bool]
+    job: TrainJob, run: Run, split: Split, encoders: Encoders, should_stop: Callable[[], bool]
 ) -> Generator[Event, None, EncodedDataset | None]:
     """Encode what the cache lacks and give the encoders' memory back; None if the host asked to stop."""
-    plan, warnings = plan_encoding(
-        job.dataset,
-        trigger_word=job.config.trigger_word,
-        resolution_px=job.config.training_resolution,
-        encoders=encoders,
-    )
-    for warning in warnings:
+    plan, warnings = plan_encoding(split.used, job.config, encoders)
+    for warning in (*check_optimizer(job.config), *split.warnings, *warnings):
         yield Warned(message=warning)
     for folder in (run.run_dir, run.cache_dir):
         remove_unfinished(folder)
@@ -111,4 +247,4 @@ def _encode(
                 return None
     finally:
         encoders.release()
-    return read_encoded(plan, run.cache_dir)
+    return read_encoded(plan, run.cache_dir, job.config)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from ..messages import Message, sentence
-from .events import Preparing, StepDone
+from .events import DiskPlanned, Preparing, StepDone, Validated
+from .verdict import UNTRAINED_STEP
 
 
 def progress_message(event: Preparing | StepDone, language: str) -> Message:
@@ -22,6 +23,17 @@ def progress_message(event: Preparing | StepDone, language: str) -> Message:
     return Message("train.step", values)
 
 
+def validated_message(event: Validated) -> Message:
+    """How the weights of a step did on the held-out photos."""
+    values = {"step": event.step, "loss": f"{event.loss:.4f}", "num": event.num_photos, "best": event.best_step}
+    if event.step == UNTRAINED_STEP:
+        return Message("train.validated_untrained", values)
+    if event.before_step is None:
+        return Message("train.validated", values)
+    since = {"change": f"{event.change:+.4f}", "margin": f"{event.margin:.4f}", "before": event.before_step}
+    return Message("train.validated_change", {**values, **since})
+
+
 def duration(seconds: float, language: str) -> str:
     """`1 h 57 min`, `12 min`, `40 s`, rounded to the unit shown."""
     minutes = round(seconds / 60)
@@ -30,3 +42,14 @@ def duration(seconds: float, language: str) -> str:
     if minutes < 60:
         return sentence(Message("train.minutes", {"minutes": minutes}), language)
     return sentence(Message("train.hours", {"hours": minutes // 60, "minutes": minutes % 60}), language)
+
+
+def disk_message(event: DiskPlanned) -> Message:
+    """How much a run will write, and what is free."""
+    return Message("train.disk_planned", {"needed": gib(event.needed_bytes), "free": gib(event.free_bytes)})
+
+
+def gib(num_bytes: int) -> str:
+    """`3.2`, or `0.0042` for what is much less than one, in GiB."""
+    number = num_bytes / (1 << 30)
+    return f"{number:.1f}" if number >= 0.1 else f"{number:.2g}"

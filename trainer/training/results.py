@@ -6,6 +6,9 @@ import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..messages import Message
+from .verdict import Validation
+
 
 @dataclass(frozen=True, kw_only=True)
 class Checkpoint:
@@ -27,8 +30,12 @@ class Checkpoints:
     checkpoints: tuple[Checkpoint, ...]
     losses: tuple[float, ...]
     """The loss of every step, in order."""
+    validations: tuple[Validation, ...] = ()
+    """The losses on held-out photos, of the untrained model and of every checkpoint that was saved, in order."""
     recommended_step: int | None = None
     """The step that evidence speaks for, or None where there is none yet."""
+    reason: Message | None = None
+    """Why training recommends that step."""
 
     @property
     def chosen(self) -> Checkpoint:
@@ -37,7 +44,7 @@ class Checkpoints:
 
     def choosing(self, step: int | None) -> Checkpoints:
         """The same checkpoints with another one recommended."""
-        return dataclasses.replace(self, recommended_step=step)
+        return dataclasses.replace(self, recommended_step=step, reason=None)
 
     @property
     def prompt_prefix(self) -> str:

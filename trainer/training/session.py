@@ -2,29 +2,40 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import Tensor
 
-from ..messages import UserError
+from ..memory.costs import ModelShape
+from ..memory.fitting import DTYPES, fit_weights, install_lane, loading_device, plan_training
+from ..memory.lanes import Lane
+from ..memory.planner import Plan
+from ..messages import Message, UserError
 from .adapter import fuse_adapter
 from .buckets import BatchOrder
 from .config import TrainConfig
+from .disk import numbers_learned
+from .ema import Ema
 from .encode import EncodedDataset
-from .events import CheckpointSaved
+from .events import CheckpointSaved, Warned
 from .flow import named_generator
-from .lora import add_lora, save_lora
-from .optimizers import make_optimizer, optimizer_state, restore_optimizer
+from .history import keep_until
+from .lora import add_lora, row_norms, save_lora
+from .optimizers import evaluation_weights, make_optimizer, optimizer_state, restore_optimizer
+from .ranks import ALONE, Ranks
+from .record import check_identity
+from .repair import set_aside_damaged
 from .results import Checkpoint
-from .runs import Run, TrainJob, check_identity, keep_losses, prune_checkpoints, read_losses
-from .states import TrainState, newest_state, save_state
-from .zimage import load_transformer
+from .runs import Run, TrainJob, prune_checkpoints
+from .states import TrainState, find_state, save_state
+from .zimage import BaseModel, load_transformer, transformer_config
 
 if TYPE_CHECKING:
     from diffusers import ZImageTransformer2DModel
-
-_DTYPES = {"bf16": torch.bfloat16, "fp32": torch.float32}
 
 
 @dataclass(kw_only=True)
@@ -35,59 +46,128 @@ class Session:
     transformer: ZImageTransformer2DModel
     lora: dict[str, torch.nn.Parameter]
     optimizer: torch.optim.Optimizer
+    ema: Ema | None
     photos: EncodedDataset
+    held_out: EncodedDataset
+    """Photos that are never learned from: what checkpoints are judged by. Empty without validation."""
     order: BatchOrder
     device: torch.device
+    plan: Plan
+    """The lane it trains in, and what that was expected to take."""
+    ranks: Ranks = ALONE
+
+    def forget(self) -> None:
+        """Let go of everything: an error's traceback may hold the session long after its memory is wanted elsewhere."""
+        self.__dict__.clear()
 
 
-def open_session(job: TrainJob, photos: EncodedDataset, device: torch.device) -> Session:
-    """Load the transformer, fuse the adapter, put the LoRA on, make the optimizer."""
+def plan_session(
+    job: TrainJob,
+    photos: EncodedDataset,
+    device: torch.device,
+    ranks: Ranks = ALONE,
+    shape: Mapping[str, Any] | None = None,
+) -> Plan:
+    """The lane for a training on what the device has free now; the first rank's on all, so that all learn from one
+    model. `shape` are diffusers' arguments of the transformer, read off the base model's files where they are not
+    given. To be asked once the text encoder and VAE have left the device."""
+    shape = shape or transformer_config(job.base)
+    plan = plan_training(job.config, photos, ModelShape.of(shape), numbers_learned(shape, job.config), device)
+    return dataclasses.replace(plan, lane=Lane.of([ranks.agree(number) for number in plan.lane.numbers]))
+
+
+def open_session(
+    job: TrainJob,
+    photos: EncodedDataset,
+    device: torch.device,
+    ranks: Ranks = ALONE,
+    held_out: EncodedDataset = (),
+    load: Callable[[BaseModel, torch.dtype, torch.device], ZImageTransformer2DModel] = load_transformer,
+    plan: Plan | None = None,
+) -> Session:
+    """Load the transformer, fuse the adapter, bring it into its lane, put the LoRA on, make the optimizer.
+
+    `load` says where the weights come from: bench/ measures with some that no file holds. Without a `plan` one is made.
+    """
     config = job.config
-    transformer = load_transformer(job.base, _DTYPES[config.precision], device)
+    plan = plan or plan_session(job, photos, device, ranks)
+    transformer = load(job.base, DTYPES[config.precision], loading_device(plan.lane, device))
+    untouched_norms = row_norms(transformer, config)
     if job.adapter:
         fuse_adapter(transformer, job.adapter)
     text_width = transformer.config["cap_feat_dim"]
     if photos[0].text.shape[1] != text_width:
         raise UserError("train.other_text_encoder", width=photos[0].text.shape[1], expected=text_width)
-    lora = add_lora(transformer, config.linear_rank, named_generator(config.seed, "lora"))
+    fit_weights(transformer, plan.lane, device)  # after the adapter was fused: sums of packed weights would be coarse
+    lora = add_lora(transformer, config, named_generator(config.seed, "lora"), untouched_norms)
     transformer.train()
-    if device.type == "cuda":  # trades a second forward pass for most of the activations' memory
-        transformer.enable_gradient_checkpointing()
+    install_lane(transformer, lora, plan.lane, device)
     return Session(
         config=config,
         transformer=transformer,
         lora=lora,
         optimizer=make_optimizer(config, list(lora.values())),
+        ema=Ema(config.ema_decay, lora) if config.ema_decay else None,
         photos=photos,
-        order=BatchOrder([photo.bucket for photo in photos], config.batch_size, config.seed),
+        held_out=held_out,
+        order=BatchOrder([photo.bucket for photo in photos], job.photos_per_step, config.seed),
         device=device,
+        plan=plan,
+        ranks=ranks,
     )
 
 
-def resume(session: Session, run: Run) -> int:
-    """Go back to the newest valid train state, if there is one; returns the number of steps that are done."""
+def resume(session: Session, run: Run) -> Generator[Warned, None, int]:
+    """Go back to the newest whole train state, if there is one; returns the number of steps that are done.
+
+    Yields a warning for each thing that is found damaged, and what is done about it.
+    """
     check_identity(run)
-    state = newest_state(run.states_dir)
+    state, damaged = find_state(run.states_dir)
     done = 0
+    if damaged:
+        names = ", ".join(f"step-{step}" for step in damaged)
+        values = {"names": names, "path": run.states_dir, "step": state.step if state else 0}
+        yield Warned(message=Message("train.state_damaged", values))
+    for message in set_aside_damaged(run):
+        yield Warned(message=message)
     if state:
         with torch.no_grad():
             for name, parameter in session.lora.items():
                 parameter.copy_(state.lora[name])
         restore_optimizer(session.optimizer, session.lora, state.optimizer)
+        if session.ema:
+            session.ema.restore(state.ema)
         done = state.step
-    keep_losses(run, read_losses(run.run_dir, done))
+    if session.ranks.is_first:
+        keep_until(run.run_dir, done)
     return done
 
 
 def save_checkpoint(session: Session, run: Run, step: int, metadata: dict[str, str]) -> CheckpointSaved:
-    """Write the LoRA file, then the train state; only then let older ones go."""
+    """Write the LoRA file of a step whose train state is on disk already; only then let older files go."""
     path = run.checkpoint_path(step)
-    save_lora(path, session.lora, {**metadata, "ss_steps": str(step)})
-    save_train_state(session, run, step)
-    prune_checkpoints(run, session.config.checkpoints_to_keep)
+    if not session.ranks.is_first:
+        return CheckpointSaved(checkpoint=Checkpoint(step=step, path=path))
+    save_lora(path, shown_weights(session), {**metadata, "ss_steps": str(step)}, session.transformer)
+    prune_checkpoints(run, step, session.config.checkpoints_to_keep)
     return CheckpointSaved(checkpoint=Checkpoint(step=step, path=path))
 
 
 def save_train_state(session: Session, run: Run, step: int) -> None:
+    """Write the train state; all ranks hold the same one, so the first does it for all."""
+    if not session.ranks.is_first:
+        return
     optimizer = optimizer_state(session.optimizer, session.lora)
-    save_state(run.states_dir, TrainState(step=step, lora=session.lora, optimizer=optimizer))
+    average = session.ema.average if session.ema else {}
+    save_state(run.states_dir, TrainState(step=step, lora=session.lora, optimizer=optimizer, ema=average))
+
+
+def shown_weights(session: Session) -> dict[str, Tensor]:
+    """The weights that checkpoints hold and that previews and validation look at.
+
+    The EMA's where there is one, schedule-free's averaged weights, else the trained weights themselves.
+    """
+    if session.ema:
+        return dict(session.ema.average)
+    return evaluation_weights(session.optimizer, session.lora)

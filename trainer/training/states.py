@@ -7,11 +7,12 @@ import json
 import re
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..files import file_hash, remove_unfinished, write_folder_whole
+from ..messages import UserError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -19,28 +20,36 @@ if TYPE_CHECKING:
     from .optimizers import OptimizerState
 
 STATES_TO_KEEP = 2
-_MANIFEST, _LORA, _OPTIMIZER = "manifest.json", "lora.safetensors", "optimizer.safetensors"
+_MANIFEST = "manifest.json"
+_LORA, _OPTIMIZER, _EMA = "lora.safetensors", "optimizer.safetensors", "ema.safetensors"
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainState:
-    """The fp32 LoRA and the optimizer's state after a step."""
+    """The fp32 LoRA, the optimizer's state and the EMA's average after a step; without EMA its average is empty."""
 
     step: int
     lora: Mapping[str, Tensor]
     optimizer: OptimizerState
+    ema: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 def save_state(states_dir: Path, state: TrainState) -> None:
-    """Write `step-<n>/`: tensors, then a manifest with their hashes, then the folder's name. Keeps the newest two."""
+    """Write `step-<n>/`: tensors, then a manifest with their hashes, then the folder's name. Keeps the newest two.
+
+    Raises UserError for a full disk, and for numbers that are not finite: nobody could go on from such a state.
+    """
     from safetensors.torch import save_file
 
     def write(folder: Path) -> None:
         tensors, numbers = state.optimizer
-        lora = {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in state.lora.items()}
-        save_file(lora, folder / _LORA)
-        save_file(tensors, folder / _OPTIMIZER)
-        hashes = {name: file_hash(folder / name) for name in (_LORA, _OPTIMIZER)}
+        parts = {_LORA: _on_cpu(state.lora), _OPTIMIZER: tensors}
+        if state.ema:
+            parts[_EMA] = _on_cpu(state.ema)
+        for name, part in parts.items():
+            _check_finite(part, state.step)
+            save_file(part, folder / name)
+        hashes = {name: file_hash(folder / name) for name in parts}
         manifest = {"step": state.step, "hashes": hashes, "optimizer_numbers": numbers}
         sealed = {"manifest": manifest, "seal": _seal(manifest)}
         (folder / _MANIFEST).write_text(json.dumps(sealed), encoding="utf-8")
@@ -51,6 +60,16 @@ def save_state(states_dir: Path, state: TrainState) -> None:
     for step in state_steps(states_dir):
         if step not in kept:
             shutil.rmtree(states_dir / f"step-{step}", ignore_errors=True)
+
+
+def _on_cpu(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in tensors.items()}
+
+
+def _check_finite(tensors: Mapping[str, Tensor], step: int) -> None:
+    bad = next((name for name, tensor in tensors.items() if not tensor.isfinite().all()), None)
+    if bad is not None:
+        raise UserError("train.state_not_finite", name=bad.partition("|")[0], step=step)
 
 
 def _seal(manifest: object) -> str:
@@ -66,8 +85,21 @@ def state_steps(states_dir: Path) -> list[int]:
 
 def newest_state(states_dir: Path) -> TrainState | None:
     """The newest state whose files are all there with the bytes that were written; damaged ones are passed over."""
+    return find_state(states_dir)[0]
+
+
+def find_state(states_dir: Path) -> tuple[TrainState | None, list[int]]:
+    """The newest whole state, if there is one, and the steps of the damaged ones that were newer.
+
+    Newest means of the highest step: clocks and dates mean nothing.
+    """
     remove_unfinished(states_dir)
-    return next((state for step in state_steps(states_dir) if (state := _read(states_dir / f"step-{step}"))), None)
+    damaged: list[int] = []
+    for step in state_steps(states_dir):
+        if state := _read(states_dir / f"step-{step}"):
+            return state, damaged
+        damaged.append(step)
+    return None, damaged
 
 
 def _read(folder: Path) -> TrainState | None:
@@ -87,4 +119,5 @@ def _read(folder: Path) -> TrainState | None:
         step=manifest["step"],
         lora=load((folder / _LORA).read_bytes()),
         optimizer=(load((folder / _OPTIMIZER).read_bytes()), manifest["optimizer_numbers"]),
+        ema=load((folder / _EMA).read_bytes()) if _EMA in manifest["hashes"] else {},
     )

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from ..messages import UserError
 
+PREFIX = "model.diffusion_model."
+"""What ComfyUI puts before a model's names in a checkpoint that may also hold a text encoder and a VAE."""
 _SAMPLE_BYTES = 1 << 16
 _NUM_SAMPLES = 64
 
@@ -41,6 +43,12 @@ def read_header(path: Path) -> Header:
             )
     except (SafetensorError, OSError) as error:
         raise UserError("base.unreadable", path=path, reason=error) from error
+
+
+def model_names(header: Header) -> dict[str, str]:
+    """The names of the model's tensors in the file, by their names without ComfyUI's prefix."""
+    prefixed = [name for name in header.shapes if name.startswith(PREFIX)]
+    return {name.removeprefix(PREFIX): name for name in prefixed or header.shapes}
 
 
 def fingerprint(paths: Iterable[Path]) -> str:

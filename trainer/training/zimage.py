@@ -6,7 +6,6 @@ The only file that knows the model's key names, its reversed time and the opposi
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,17 +14,26 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from ..messages import UserError
-from .weights import Header, fingerprint, read_header
+from ..messages import UserError, name_some
+from .base_kind import Kind, recognise
+from .hub import Progress, local_folder
+from .quantised_files import Stored, read_weights, stored_weights
+from .weights import PREFIX, Header, fingerprint, model_names, read_header
 
 if TYPE_CHECKING:
     from diffusers import ZImageTransformer2DModel
 
 LATENT_SCALE, LATENT_SHIFT = 0.3611, 0.1159
 LATENT_CHANNELS = 16
-_PREFIX = "model.diffusion_model."
-_FLOAT_DTYPES = {"BF16", "F16", "F32"}
+_FOLDER_WEIGHTS = "diffusion_pytorch_model.safetensors"
+_OTHERS = (  # what people give by mistake, by an ending or beginning of its names
+    ("base.is_lora", (".lora_A.weight", ".lora_B.weight", ".lora_down.weight", ".lora_up.weight", ".lokr_w1")),
+    ("base.is_text_encoder", ("model.embed_tokens.weight", "model.norm.weight")),
+    ("base.is_vae", ("decoder.conv_in.weight", "decoder.conv_in.conv.weight")),
+)
 _FULL_SIZE_HEAD = {"head_dim": 128, "axes_dims": [32, 48, 48], "axes_lens": [1536, 512, 512]}
+_QUERY_NORMS = ("layers.0.attention.q_norm.weight", "layers.0.attention.norm_q.weight")  # ComfyUI's name, diffusers'
+_ALWAYS_THERE = ("cap_embedder.1.weight", "layers.0.adaLN_modulation.0.weight")
 _RENAMED = (
     ("x_embedder.", "all_x_embedder.2-1."),
     ("final_layer.", "all_final_layer.2-1."),
@@ -42,94 +50,129 @@ class BaseModel:
     paths: tuple[Path, ...]
     is_single_file: bool
     identity: str
+    name: str
+    """What a sentence calls it: the file, the folder or the hub id."""
+    kind: Kind = "unknown"
+    """What it says it is: the three kinds have the same tensors."""
+    kind_by_name: bool = False
+    """Whether only its file name says so."""
 
 
-def find_base_model(source: str | Path) -> BaseModel:
+def find_base_model(source: str | Path, progress: Progress | None = None) -> BaseModel:
     """Look at a single file in ComfyUI's layout, a diffusers folder, or a hub id, without loading it.
 
-    Raises UserError for a missing file, GGUF, a quantised file, or weights that are not Z-Image's.
+    `progress` hears of a download. Raises UserError for a missing file, GGUF, a quantised file that cannot be read,
+    a broken download, or weights that are not Z-Image's.
     """
     path = Path(source)
     if path.is_file() or path.suffix in (".safetensors", ".gguf"):
-        single_file_config(read_header(path), path)
-        return BaseModel(paths=(path,), is_single_file=True, identity=fingerprint([path]))
-    folder = local_folder(source) / "transformer"
-    paths = tuple(sorted(folder.glob("*.safetensors")))
-    if not paths or not (folder / "config.json").is_file():
-        raise UserError("base.no_transformer", path=folder)
+        header = read_header(path)
+        single_file_config(header, path)
+        stored_weights(header, path)
+        found = recognise(path, header.metadata)
+        return BaseModel(
+            paths=(path,), is_single_file=True, identity=fingerprint([path]), name=path.name,
+            kind=found.kind, kind_by_name=found.by_name,
+        )  # fmt: skip
+    root = local_folder(source, progress)
+    paths = _folder_files(root / "transformer")
+    found = recognise(source, {}, root)
+    return BaseModel(
+        paths=paths, is_single_file=False, identity=fingerprint(paths), name=str(source),
+        kind=found.kind, kind_by_name=found.by_name,
+    )  # fmt: skip
+
+
+def _folder_files(folder: Path) -> tuple[Path, ...]:
+    """The weight files of a diffusers `transformer/`, each looked at: those of its index, else the one it has."""
+    index, single = folder / f"{_FOLDER_WEIGHTS}.index.json", folder / _FOLDER_WEIGHTS
     try:
-        kind = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("_class_name")
-    except (ValueError, AttributeError) as error:
+        class_name = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("_class_name")
+        if index.is_file():
+            names = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+            paths = tuple(sorted(folder / name for name in names))
+        else:
+            paths = (single,) if single.is_file() else tuple(sorted(folder.glob("*.safetensors")))
+    except (OSError, ValueError, AttributeError, KeyError) as error:
         raise UserError("base.no_transformer", path=folder) from error
-    if kind != "ZImageTransformer2DModel":
-        raise UserError("base.not_zimage", path=folder, found=kind)
-    for weights in paths:
-        read_header(weights)
-    return BaseModel(paths=paths, is_single_file=False, identity=fingerprint(paths))
+    if class_name != "ZImageTransformer2DModel":
+        raise UserError("base.not_zimage", path=folder, found=class_name)
+    if not paths:
+        raise UserError("base.no_transformer", path=folder)
+    for path in paths:
+        stored_weights(read_header(path), path)
+    return paths
 
 
-def local_folder(source: str | Path) -> Path:
-    """A diffusers folder on this machine; a hub id is fetched into the hub's cache. Raises UserError for neither."""
-    if Path(source).is_dir():
-        return Path(source)
-    if not re.fullmatch(r"[\w.-]+/[\w.-]+", str(source)):
-        raise UserError("base.file_missing", path=source)
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
-
-    try:
-        wanted = ["*.json", "tokenizer/*", "transformer/*", "text_encoder/*", "vae/*"]
-        return Path(snapshot_download(str(source), allow_patterns=wanted))
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
-        raise UserError("base.hub_unreachable", source=source, reason=type(error).__name__) from error
+def transformer_config(base: BaseModel) -> dict[str, Any]:
+    """The arguments of diffusers' ZImageTransformer2DModel for a base model, loading nothing."""
+    path = base.paths[0]
+    if base.is_single_file:
+        return single_file_config(read_header(path), path)
+    return json.loads((path.parent / "config.json").read_text(encoding="utf-8"))
 
 
 def load_transformer(base: BaseModel, dtype: torch.dtype, device: torch.device) -> ZImageTransformer2DModel:
-    """The transformer on a device, frozen, every weight in `dtype`. Needs no network for local files."""
+    """The transformer on a device, frozen, every weight in `dtype`, whatever the files keep them in.
+
+    Weights are read one by one: at the peak memory holds one copy in `dtype` and one tensor more. Raises UserError,
+    before anything is read, for tensors that are missing, unknown or of another shape. Needs no network.
+    """
     from diffusers import ZImageTransformer2DModel
 
-    if base.is_single_file:
-        transformer = _load_single_file(base.paths[0], dtype, device)
-    else:
-        transformer = ZImageTransformer2DModel.from_pretrained(
-            base.paths[0].parent, torch_dtype=dtype, local_files_only=True
-        )
-    return transformer.to(device).requires_grad_(False)
-
-
-def _load_single_file(path: Path, dtype: torch.dtype, device: torch.device) -> ZImageTransformer2DModel:
-    from diffusers import ZImageTransformer2DModel
-    from safetensors.torch import load_file
-
-    config = single_file_config(read_header(path), path)
-    # On the meta device nothing is drawn or allocated: the file's tensors become the parameters, one copy in memory.
+    headers = {path: read_header(path) for path in base.paths}
+    stored = {path: stored_weights(header, path) for path, header in headers.items()}
+    config = transformer_config(base)
+    # On the meta device nothing is drawn or allocated: what is read becomes the parameters, one copy in memory.
     with torch.device("meta"):
         transformer = ZImageTransformer2DModel.from_config(config)
-    weights = {name: tensor.to(dtype) for name, tensor in load_file(path, device=str(device)).items()}
-    given, wanted = diffusers_keys(weights), transformer.state_dict()
-    fitting = {name: tensor for name, tensor in given.items() if name in wanted and tensor.shape == wanted[name].shape}
-    if len(fitting) < max(len(given), len(wanted)):
-        missing, unexpected = len(wanted) - len(fitting), len(given) - len(fitting)
-        raise UserError("base.incomplete", path=path, missing=missing, unexpected=unexpected)
-    transformer.load_state_dict(fitting, assign=True)
-    return transformer
+    wanted = {name: tuple(tensor.shape) for name, tensor in transformer.state_dict().items()}
+    _check_shapes(headers, stored, wanted, base.paths[0])
+    weights: dict[str, Tensor] = {}
+    for path, names in stored.items():
+        for name, tensor in read_weights(path, names, dtype, device):
+            weights |= diffusers_keys({name: tensor})
+    transformer.load_state_dict(weights, assign=True)
+    return transformer.requires_grad_(False)
+
+
+def _check_shapes(
+    headers: Mapping[Path, Header],
+    stored: Mapping[Path, Mapping[str, Stored]],
+    wanted: Mapping[str, tuple[int, ...]],
+    place: Path,
+) -> None:
+    """Raise UserError unless the files hold exactly the wanted tensors, each in its shape."""
+    given: dict[str, tuple[int, ...]] = {}
+    for path, names in stored.items():
+        for name, how in names.items():
+            blank = torch.empty(headers[path].shapes[how.name], device="meta")
+            given |= {key: tuple(part.shape) for key, part in diffusers_keys({name: blank}).items()}
+    missing, unknown = sorted(wanted.keys() - given.keys()), sorted(given.keys() - wanted.keys())
+    if missing or unknown:
+        some = name_some(missing + unknown)
+        raise UserError("base.incomplete", path=place, missing=len(missing), unexpected=len(unknown), names=some)
+    for name, shape in wanted.items():
+        if given[name] != shape:
+            raise UserError("base.other_shape", path=place, name=name, found=list(given[name]), expected=list(shape))
 
 
 def single_file_config(header: Header, path: Path) -> dict[str, Any]:
     """The arguments of diffusers' ZImageTransformer2DModel, read off a single file's shapes.
 
-    Heads 128 wide have Z-Image's own rotary axes; other widths carry theirs in the metadata key `zimage_config`.
+    The names may be ComfyUI's or diffusers' own. Heads 128 wide have Z-Image's own rotary axes; other widths carry
+    theirs in the metadata key `zimage_config`. Raises UserError for other models' files, the usual mix-ups by name.
     """
-    shapes = {name.removeprefix(_PREFIX): shape for name, shape in header.shapes.items()}
-    known = ("cap_embedder.1.weight", "layers.0.attention.q_norm.weight", "layers.0.adaLN_modulation.0.weight")
+    shapes = {name: header.shapes[place] for name, place in model_names(header).items()}
+    norm = next((name for name in _QUERY_NORMS if name in shapes), "")
     foreign = [name for name in shapes if name.startswith(("siglip_", "dec_net."))]
-    if foreign or any(name not in shapes for name in known):
+    if foreign or not norm or any(name not in shapes for name in _ALWAYS_THERE):
+        for key, endings in _OTHERS:
+            if found := next((name for name in shapes if name.endswith(endings)), None):
+                raise UserError(key, path=path, found=found)
         raise UserError("base.not_zimage", path=path, found=next(iter(foreign or shapes), "no tensor"))
-    quantised = sorted({header.dtypes[name] for name in header.dtypes} - _FLOAT_DTYPES)
-    if quantised:
-        raise UserError("base.quantised", path=path, dtypes=", ".join(quantised))
     dim, text_width = shapes["cap_embedder.1.weight"]
-    head_dim = shapes["layers.0.attention.q_norm.weight"][0]
+    head_dim = shapes[norm][0]
     stated = json.loads(header.metadata.get("zimage_config", "{}"))
     if head_dim != _FULL_SIZE_HEAD["head_dim"] and "axes_dims" not in stated:
         raise UserError("base.not_zimage", path=path, found=f"head_dim {head_dim}")
@@ -153,7 +196,7 @@ def diffusers_keys(single_file: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Weights under diffusers' names from weights under ComfyUI's: q, k and v unstacked, blocks renamed."""
     renamed: dict[str, Tensor] = {}
     for name, tensor in single_file.items():
-        name = name.removeprefix(_PREFIX)
+        name = name.removeprefix(PREFIX)
         if name == "norm_final.weight":  # in the official file, used by no layer
             continue
         for theirs, ours in _RENAMED:

@@ -1,0 +1,56 @@
+"""The encoders' memory: gone before the transformer comes, and small while captions are encoded if so asked."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from tests.trainer.conftest import CPU
+from trainer.memory.fitting import fit_text_encoder
+from trainer.memory.offload import Offloader
+from trainer.memory.quantised import QuantisedLinear
+from trainer.training.diffusers_encoders import DiffusersEncoders
+from trainer.training.events import Preparing
+from trainer.training.loop import train
+
+
+def test_text_encoder_and_vae_are_gone_when_the_transformer_is_loaded(
+    make_job: Callable[..., Any], pocket_dir: Path
+) -> None:
+    encoders = DiffusersEncoders(pocket_dir, CPU)
+    encoders.encode_text("a photo of Ada")
+    encoders.encode_image(torch.zeros(64, 64, 3))
+    models = [weakref.ref(encoders._text_encoder[1]), weakref.ref(encoders._vae)]
+    assert all(model() is not None for model in models)
+    job = make_job(total_steps=1, save_every=1)
+    with closing(train(job, encoders, device=CPU, should_stop=lambda: False)) as events:  # type: ignore[type-var]
+        for event in events:
+            if isinstance(event, Preparing) and event.stage == "model":
+                break
+        gc.collect()
+        assert [model() for model in models] == [None, None]
+
+
+def test_a_quantised_text_encoder_is_near_the_whole_one_and_another_identity(pocket_dir: Path) -> None:
+    whole, packed = DiffusersEncoders(pocket_dir, CPU), DiffusersEncoders(pocket_dir, CPU, quantisation="int8")
+    wanted, found = (encoders.encode_text("a photo of Ada on a beach") for encoders in (whole, packed))
+    assert 0 < (found - wanted).norm() <= 0.05 * wanted.norm()
+    assert packed.text_identity != whole.text_identity and packed.image_identity == whole.image_identity
+    linears = [module for module in packed._text_encoder[1].modules() if isinstance(module, QuantisedLinear)]
+    assert linears
+
+
+def test_an_offloaded_text_encoder_gives_the_same_numbers(pocket_dir: Path) -> None:
+    """What a GPU without room for it does, done here with plain copies."""
+    encoders = DiffusersEncoders(pocket_dir, CPU)
+    wanted = encoders.encode_text("a photo of Ada")
+    model = fit_text_encoder(encoders._text_encoder[1], "none", CPU)
+    offloader = Offloader(dict(enumerate(model.layers)), CPU)
+    assert torch.equal(encoders.encode_text("a photo of Ada"), wanted)
+    assert offloader.num_copies >= len(model.layers)
