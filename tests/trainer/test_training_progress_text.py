@@ -1,5 +1,7 @@
 """What the line under a running training says."""
 
+import dataclasses
+
 import pytest
 
 from trainer.messages import sentence
@@ -12,6 +14,11 @@ STEP = StepDone(step=312, total_steps=4000, loss=0.41, seconds_per_step=1.9, pha
 def test_a_step_says_where_it_is_how_fast_and_how_long() -> None:
     said = sentence(progress_message(STEP, "en"), "en")
     assert said == "step 312/4000 · loss 0.41 · 1.9 s/step · 1 h 57 min left · basic features appear"
+
+
+def test_a_run_too_short_for_the_guides_phases_names_none() -> None:
+    short = dataclasses.replace(STEP, step=299, total_steps=300, phase="train.phase.initial")
+    assert sentence(progress_message(short, "en"), "en") == "step 299/300 · loss 0.41 · 1.9 s/step · 2 s left"
 
 
 def test_a_chinese_line_has_no_english_in_it() -> None:

@@ -197,7 +197,7 @@ def test_the_checkpoint_where_it_stops_improving_is_recommended(
 def test_a_clear_gain_is_not_given_away_because_photos_answer_differently() -> None:
     """One photo gains a lot and three hardly anything: the standard error is large, but the loss does fall."""
     steps = [(0, 1.0), (100, 0.6), (200, 0.3), (300, 0.1), (400, 0.09)]
-    told = [Validation(step=step, losses=((far,), (0.5,), (0.5 - step / 1e4,), (0.5,))) for step, far in steps]
+    told = [Validation(step=step, losses=((far,), (0.5 - far / 10,), (0.5,), (0.5,))) for step, far in steps]
     verdict = judge(told, STEPS)
     assert verdict and verdict.best_step == 400 and verdict.step == 300
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..messages import Message, sentence
 from .events import DiskPlanned, Preparing, StepDone, Validated
+from .phases import phase_of
 from .verdict import UNTRAINED_STEP
 
 
@@ -18,9 +19,10 @@ def progress_message(event: Preparing | StepDone, language: str) -> Message:
         "loss": f"{event.loss:.2f}",
         "pace": f"{pace_s:.1f}" if pace_s >= 1 else f"{pace_s:.2g}",
         "left": duration(event.seconds_left, language),
-        "phase": sentence(Message(event.phase), language),
     }
-    return Message("train.step", values)
+    if phase_of(event.total_steps) == phase_of(1):  # a short run never leaves the first phase, so it says nothing
+        return Message("train.step_of_short_run", values)
+    return Message("train.step", {**values, "phase": sentence(Message(event.phase), language)})
 
 
 def validated_message(event: Validated) -> Message:
