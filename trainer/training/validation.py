@@ -27,7 +27,9 @@ from .zimage import predict_velocity
 SIGMAS = tuple((2 * place + 1) / 12 for place in range(6))
 """The middles of six equal parts of 0..1: every share of noise counts alike."""
 _MAX_COST = 0.02
-"""Validation may take this share of the time that training takes."""
+"""Validation may take about this share of the time that training takes, saving every 250 steps. Who saves more often
+pays for each save: fewer looks would make every comparison weaker."""
+_USUAL_SAVE_EVERY = 250
 _FORWARD_SHARE = 0.35
 """What a forward pass costs of a step's photo: a step has one, its recomputation, and a backward pass to the inputs."""
 
@@ -46,7 +48,7 @@ def sigmas_per_photo(num_photos: int, config: TrainConfig) -> int:
     All six are looked at in any case, because the photos take turns. Decided once for a run and kept in its record, so
     that its validations can be compared.
     """
-    photos_trained = config.save_every * config.global_batch
+    photos_trained = _USUAL_SAVE_EVERY * config.global_batch
     affordable = _MAX_COST * photos_trained / (_FORWARD_SHARE * num_photos)
     return next(num for num in (6, 3, 2) if num <= affordable or num == 2)
 
