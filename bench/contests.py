@@ -16,12 +16,12 @@ from trainer.captions.dataset import Dataset
 from trainer.memory.planner import lane_text
 from trainer.messages import UserError
 from trainer.training.config import TrainConfig
-from trainer.training.encode import EncodedPhoto
+from trainer.training.data.encode import EncodedPhoto
 from trainer.training.faults import is_memory_error
-from trainer.training.runs import TrainJob
+from trainer.training.keeping.runs import TrainJob
+from trainer.training.model.zimage import LATENT_CHANNELS
 from trainer.training.session import Session, open_session, plan_session
 from trainer.training.step import train_step
-from trainer.training.zimage import LATENT_CHANNELS
 
 from .machine import synchronise
 from .memory import Peak, watched

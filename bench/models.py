@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from trainer.training.zimage import BaseModel, find_base_model, load_transformer
+from trainer.training.model.zimage import BaseModel, find_base_model, load_transformer
 
 if TYPE_CHECKING:
     from diffusers import ZImageTransformer2DModel

@@ -7,7 +7,7 @@ from pathlib import Path
 from comfy_api.latest import io
 
 from ..trainer.messages import UserError
-from ..trainer.training.results import Checkpoints
+from ..trainer.training.keeping.results import Checkpoints
 from . import host, sockets
 
 _NONE = "none"

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from ..trainer.training.weights import fingerprint
+from ..trainer.training.model.weights import fingerprint
 
 _NUM_SAMPLES = 1024
 

@@ -9,8 +9,8 @@ import PIL.Image
 import torch
 
 from ..trainer.sweep.cells import Cell, SweepConfig
-from ..trainer.training.previews import preview_prompts
-from ..trainer.training.runs import TrainJob
+from ..trainer.training.keeping.runs import TrainJob
+from ..trainer.training.telling.previews import preview_prompts
 from . import host
 from .core_sampler import CellRenderer
 

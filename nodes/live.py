@@ -8,9 +8,18 @@ from typing import Any
 
 from ..trainer.captions.dataset import Dataset
 from ..trainer.messages import Message, sentence
-from ..trainer.training.events import DiskPlanned, Event, MemoryTold, Preparing, Started, StepDone, Stopped, Validated
-from ..trainer.training.progress_text import disk_message, progress_message, validated_message
-from ..trainer.training.results import Checkpoints
+from ..trainer.training.keeping.results import Checkpoints
+from ..trainer.training.telling.events import (
+    DiskPlanned,
+    Event,
+    MemoryTold,
+    Preparing,
+    Started,
+    StepDone,
+    Stopped,
+    Validated,
+)
+from ..trainer.training.telling.progress_text import disk_message, progress_message, validated_message
 
 
 def training_line(event: Event, language: str) -> str | None:

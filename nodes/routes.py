@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 
 from aiohttp import web
 
-from ..trainer.training.control import RunControl
+from ..trainer.training.keeping.control import RunControl
 from . import host
 
 _RUN_ID = re.compile(r"[a-z0-9-]{1,40}-[0-9a-f]{8}")  # what trainer.files.slug makes

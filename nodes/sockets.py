@@ -7,4 +7,4 @@ Photos = io.Custom("ZIMAGE_LORA_PHOTOS")
 Dataset = io.Custom("ZIMAGE_LORA_DATASET")
 """A `trainer.captions.dataset.Dataset`."""
 Checkpoints = io.Custom("ZIMAGE_LORA_CHECKPOINTS")
-"""A `trainer.training.results.Checkpoints`."""
+"""A `trainer.training.keeping.results.Checkpoints`."""

@@ -10,8 +10,8 @@ from ..trainer.messages import UserError
 from ..trainer.sweep.cells import SweepConfig, plan_cells
 from ..trainer.sweep.run import SweepResult, sweep
 from ..trainer.sweep.scores import Scores, as_json
-from ..trainer.training.record import reference_photos
-from ..trainer.training.results import Checkpoints
+from ..trainer.training.keeping.record import reference_photos
+from ..trainer.training.keeping.results import Checkpoints
 from . import host
 from .core_sampler import CellRenderer, ClipVisionScorer
 

@@ -16,15 +16,15 @@ from torch import Tensor
 from ..trainer.captions.dataset import Dataset
 from ..trainer.files import slug
 from ..trainer.messages import Message
-from ..trainer.training.adapter import choose_adapter
 from ..trainer.training.config import TrainConfig
-from ..trainer.training.events import Event, Finished, Preparing, PreviewDrawn, StepDone, Stopped, Warned
+from ..trainer.training.keeping.repair import finished_notes
+from ..trainer.training.keeping.results import Checkpoints
+from ..trainer.training.keeping.runs import TrainJob, describe_run
+from ..trainer.training.keeping.runs import finished_run as finished_run
 from ..trainer.training.loop import train
-from ..trainer.training.repair import finished_notes
-from ..trainer.training.results import Checkpoints
-from ..trainer.training.runs import TrainJob, describe_run
-from ..trainer.training.runs import finished_run as finished_run
-from ..trainer.training.zimage import find_base_model
+from ..trainer.training.model.adapter import choose_adapter
+from ..trainer.training.model.zimage import find_base_model
+from ..trainer.training.telling.events import Event, Finished, Preparing, PreviewDrawn, StepDone, Stopped, Warned
 from . import host
 from .core_lora import check_trained_file
 from .host_encoders import HostEncoders

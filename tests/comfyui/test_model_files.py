@@ -12,8 +12,8 @@ from safetensors.torch import load_file
 
 from tests.comfyui.server import comfyui_path, comfyui_python
 from tests.trainer.quantised_writers import PREFIX, File, put_float8, put_int8
-from trainer.training.quantised_files import read_weights, stored_weights
-from trainer.training.weights import read_header
+from trainer.training.model.quantised_files import read_weights, stored_weights
+from trainer.training.model.weights import read_header
 
 pytestmark = pytest.mark.comfyui
 

@@ -16,8 +16,8 @@ from tests.comfyui.fixtures import POCKET
 from tests.comfyui.server import comfyui_path, comfyui_python
 from tests.trainer.networks import KINDS, TARGETS, filled
 from trainer.training.config import TrainConfig
-from trainer.training.lora import FILE_PREFIX, save_lora
-from trainer.training.zimage import find_base_model, load_transformer
+from trainer.training.model.zimage import find_base_model, load_transformer
+from trainer.training.network.lora import FILE_PREFIX, save_lora
 
 pytestmark = pytest.mark.comfyui
 CASES = {f"{kind}-{index}": (kind, targets) for kind in KINDS for index, targets in enumerate(TARGETS)}

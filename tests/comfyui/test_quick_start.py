@@ -93,7 +93,7 @@ def test_saved_lora_in_core_loader_equals_the_trained_module(server: ComfyServer
     from diffusers import ZImageTransformer2DModel
 
     from trainer.training.config import TrainConfig
-    from trainer.training.lora import FILE_PREFIX, add_lora
+    from trainer.training.network.lora import FILE_PREFIX, add_lora
 
     given = write_probe_input(server.base_dir / "input/probe.safetensors")
     lora_name = lora_path.relative_to(server.base_dir / "models/loras").as_posix()
@@ -123,8 +123,8 @@ def test_encoded_dataset_equals_that_of_the_diffusers_folder(server: ComfyServer
     from trainer.captions.template import CaptionConfig, caption_photos
     from trainer.photos.load import load_photos
     from trainer.training.config import TrainConfig
-    from trainer.training.diffusers_encoders import DiffusersEncoders
-    from trainer.training.encode import fill_cache, plan_encoding
+    from trainer.training.data.encode import fill_cache, plan_encoding
+    from trainer.training.model.diffusers_encoders import DiffusersEncoders
 
     working_copies = next((server.base_dir / "output/zimage_lora/photos").iterdir())
     photos = load_photos(working_copies, recursive=False)

@@ -11,8 +11,8 @@ import pytest
 from tests.nodes.pack import module
 
 live = module("nodes.live")
-events = module("trainer.training.events")
-results = module("trainer.training.results")
+events = module("trainer.training.telling.events")
+results = module("trainer.training.keeping.results")
 Message = module("trainer.messages").Message
 
 STEP = events.StepDone(step=312, total_steps=4000, loss=0.4123, seconds_per_step=1.9, phase="train.phase.basic")

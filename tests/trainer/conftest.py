@@ -21,11 +21,11 @@ from pocket.single_files import SingleFiles, write_single_files
 from trainer.captions.dataset import CaptionedPhoto, Dataset
 from trainer.photos.photo import Photo
 from trainer.training.config import TrainConfig
-from trainer.training.diffusers_encoders import DiffusersEncoders
-from trainer.training.events import Event, StepDone
+from trainer.training.keeping.runs import TrainJob
 from trainer.training.loop import train
-from trainer.training.runs import TrainJob
-from trainer.training.zimage import find_base_model
+from trainer.training.model.diffusers_encoders import DiffusersEncoders
+from trainer.training.model.zimage import find_base_model
+from trainer.training.telling.events import Event, StepDone
 
 CPU = torch.device("cpu")
 POCKET = Path(__file__).parents[2] / "pocket" / "model"

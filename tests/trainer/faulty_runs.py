@@ -11,9 +11,9 @@ from safetensors.torch import load_file
 
 from tests.trainer.conftest import CPU, CountingEncoders, losses_of
 from trainer.messages import UserError, sentence
-from trainer.training.events import Event, Finished, Warned
+from trainer.training.keeping.runs import TrainJob
 from trainer.training.loop import train
-from trainer.training.runs import TrainJob
+from trainer.training.telling.events import Event, Finished, Warned
 
 Whole = tuple[dict[int, float], dict[str, torch.Tensor]]
 """The losses of a run by step, and the tensors of its last LoRA file."""

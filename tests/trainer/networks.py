@@ -7,8 +7,8 @@ from typing import Any
 import torch
 
 from trainer.training.config import TrainConfig
-from trainer.training.flow import named_generator
-from trainer.training.lora import add_lora
+from trainer.training.network.lora import add_lora
+from trainer.training.update.flow import named_generator
 
 KINDS: dict[str, dict[str, Any]] = {
     "lora": dict(network_type="lora", linear_rank=4, linear_alpha=3),

@@ -30,16 +30,16 @@ from pocket.people import any_figure, base_scene
 from trainer.captions.dataset import CaptionedPhoto, Dataset
 from trainer.photos.photo import Photo
 from trainer.training.config import TrainConfig
-from trainer.training.diffusers_encoders import DiffusersEncoders
-from trainer.training.encode import EncodedPhoto, fill_cache, plan_encoding, read_encoded
-from trainer.training.events import Finished, StepDone, Validated
-from trainer.training.flow import add_noise, named_generator, velocity_losses
+from trainer.training.data.encode import EncodedPhoto, fill_cache, plan_encoding, read_encoded
+from trainer.training.keeping.results import Checkpoints
+from trainer.training.keeping.runs import TrainJob
 from trainer.training.loop import train
-from trainer.training.lora import FILE_PREFIX
-from trainer.training.results import Checkpoints
-from trainer.training.runs import TrainJob
+from trainer.training.model.diffusers_encoders import DiffusersEncoders
+from trainer.training.model.zimage import find_base_model, predict_velocity
+from trainer.training.network.lora import FILE_PREFIX
 from trainer.training.session import Session, open_session
-from trainer.training.zimage import find_base_model, predict_velocity
+from trainer.training.telling.events import Finished, StepDone, Validated
+from trainer.training.update.flow import add_noise, named_generator, velocity_losses
 
 POCKET = Path(__file__).parents[2] / "pocket" / "model"
 CPU = torch.device("cpu")

@@ -1,6 +1,6 @@
 """Writers of quantised files for tests, and an independent reading of what they hold: float64, bit by bit.
 
-Nothing here shares code with `trainer/training/quantised_files.py`.
+Nothing here shares code with `trainer/training/model/quantised_files.py`.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ import torch
 from PIL import ImageDraw
 
 from trainer.sweep.cells import Cell
-from trainer.training.results import Checkpoint, Checkpoints
+from trainer.training.keeping.results import Checkpoint, Checkpoints
 
 
 def make_checkpoints(folder: Path, steps: Sequence[int], **changes: object) -> Checkpoints:

@@ -12,10 +12,10 @@ import torch
 from safetensors.torch import save_file
 
 from trainer.messages import UserError, sentence
-from trainer.training.adapter import AdapterChoice, choose_adapter
-from trainer.training.base_kind import Recognised, recognise
-from trainer.training.events import Started, Warned
-from trainer.training.zimage import BaseModel, find_base_model
+from trainer.training.model.adapter import AdapterChoice, choose_adapter
+from trainer.training.model.base_kind import Recognised, recognise
+from trainer.training.model.zimage import BaseModel, find_base_model
+from trainer.training.telling.events import Started, Warned
 
 UNKNOWN = Recognised()
 

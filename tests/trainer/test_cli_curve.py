@@ -3,10 +3,10 @@
 import PIL.Image
 import pytest
 
-from trainer.training.curve import draw_curve, smoothed
-from trainer.training.phases import phase_of
-from trainer.training.validation_curve import ticks
-from trainer.training.verdict import Validation
+from trainer.training.evidence.validation_curve import ticks
+from trainer.training.evidence.verdict import Validation
+from trainer.training.telling.curve import draw_curve, smoothed
+from trainer.training.telling.phases import phase_of
 
 TREND, VALIDATION = (25, 95, 170), (205, 95, 20)
 

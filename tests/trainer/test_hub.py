@@ -14,13 +14,13 @@ import pytest
 
 from tests.trainer.fake_hub import COMMIT, GATED, UNKNOWN, serving
 from trainer.messages import UserError
-from trainer.training.hub import _fetched
+from trainer.training.model.hub import _fetched
 
 ROOT = Path(__file__).parents[2]
 FETCH = """
 import json, sys
 from trainer.messages import UserError
-from trainer.training.hub import local_folder
+from trainer.training.model.hub import local_folder
 heard = []
 try:
     folder = str(local_folder(sys.argv[1], lambda done, total: heard.append([done, total])))

@@ -15,9 +15,9 @@ from tests.trainer.conftest import CPU
 from trainer.memory.fitting import fit_text_encoder
 from trainer.memory.offload import Offloader
 from trainer.memory.quantised import QuantisedLinear
-from trainer.training.diffusers_encoders import DiffusersEncoders
-from trainer.training.events import Preparing
 from trainer.training.loop import train
+from trainer.training.model.diffusers_encoders import DiffusersEncoders
+from trainer.training.telling.events import Preparing
 
 
 def test_text_encoder_and_vae_are_gone_when_the_transformer_is_loaded(

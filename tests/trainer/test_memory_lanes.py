@@ -16,12 +16,12 @@ from trainer.memory.lanes import Lane
 from trainer.memory.lean_block import Recipes, lean_forward
 from trainer.memory.offload import Offloader
 from trainer.training.config import TrainConfig
-from trainer.training.events import MemoryTold
-from trainer.training.flow import named_generator
-from trainer.training.lora import add_lora
-from trainer.training.record import read_record
-from trainer.training.runs import describe_run
-from trainer.training.zimage import find_base_model, load_transformer, predict_velocity
+from trainer.training.keeping.record import read_record
+from trainer.training.keeping.runs import describe_run
+from trainer.training.model.zimage import find_base_model, load_transformer, predict_velocity
+from trainer.training.network.lora import add_lora
+from trainer.training.telling.events import MemoryTold
+from trainer.training.update.flow import named_generator
 
 TEXT_LENGTHS = (20, 70)
 """After padding to 32 these differ, so that attention is masked."""

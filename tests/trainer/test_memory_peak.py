@@ -11,11 +11,11 @@ import torch
 from tests.trainer.conftest import CPU
 from trainer.captions.dataset import Dataset
 from trainer.training.config import TrainConfig
-from trainer.training.encode import EncodedPhoto
-from trainer.training.runs import TrainJob
+from trainer.training.data.encode import EncodedPhoto
+from trainer.training.keeping.runs import TrainJob
+from trainer.training.model.zimage import find_base_model
 from trainer.training.session import Session, open_session, plan_session
 from trainer.training.step import train_step
-from trainer.training.zimage import find_base_model
 
 SIDE_PX, NUM_TEXT_TOKENS, TEXT_WIDTH = 128, 40, 128
 ALLOWED = 0.10

@@ -31,9 +31,9 @@ from tests.trainer.quantised_writers import (
     to_old_scaled,
 )  # fmt: skip
 from trainer.messages import UserError
-from trainer.training.quantised_files import dequantise, read_weights, stored_weights, unrotate
-from trainer.training.weights import read_header
-from trainer.training.zimage import find_base_model, load_transformer
+from trainer.training.model.quantised_files import dequantise, read_weights, stored_weights, unrotate
+from trainer.training.model.weights import read_header
+from trainer.training.model.zimage import find_base_model, load_transformer
 
 W1, QKV, OUT = "layers.0.feed_forward.w1", "layers.0.attention.qkv", "layers.1.attention.out"
 ADALN, REFINER = "layers.1.adaLN_modulation.0", "noise_refiner.0.feed_forward.w3"

@@ -21,7 +21,7 @@ from tests.trainer.quantised_writers import (
     to_old_scaled,
 )
 from trainer.messages import UserError, sentence
-from trainer.training.zimage import find_base_model, load_transformer
+from trainer.training.model.zimage import find_base_model, load_transformer
 
 W1, QKV = "layers.0.feed_forward.w1", "layers.0.attention.qkv"
 

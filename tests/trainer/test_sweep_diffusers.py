@@ -10,8 +10,8 @@ from trainer.messages import UserError
 from trainer.sweep.cells import Cell, SweepConfig
 from trainer.sweep.diffusers_render import DiffusersRenderer
 from trainer.training.config import TrainConfig
-from trainer.training.lora import add_lora, save_lora
-from trainer.training.zimage import find_base_model, load_transformer
+from trainer.training.model.zimage import find_base_model, load_transformer
+from trainer.training.network.lora import add_lora, save_lora
 
 CONFIG = SweepConfig(steps=2, sampler="euler", width_px=64, height_px=96)
 PROMPT = "a photo of Mila, beach"

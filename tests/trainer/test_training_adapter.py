@@ -11,8 +11,8 @@ from safetensors.torch import load_file, save_file
 
 from tests.trainer.conftest import CPU, losses_of
 from trainer.messages import UserError, sentence
-from trainer.training.adapter import V2_NAME, find_adapter, fuse_adapter
-from trainer.training.zimage import find_base_model, load_transformer
+from trainer.training.model.adapter import V2_NAME, find_adapter, fuse_adapter
+from trainer.training.model.zimage import find_base_model, load_transformer
 
 FUSED = ("layers.0.attention.to_q", "layers.1.adaLN_modulation.0", "noise_refiner.0.feed_forward.w1")
 

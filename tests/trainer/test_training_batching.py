@@ -10,12 +10,12 @@ import torch
 
 from tests.trainer.conftest import CPU, losses_of
 from trainer.training.config import TrainConfig
-from trainer.training.encode import EncodedPhoto
-from trainer.training.flow import named_generator
-from trainer.training.lora import add_lora
-from trainer.training.states import newest_state
+from trainer.training.data.encode import EncodedPhoto
+from trainer.training.keeping.states import newest_state
+from trainer.training.model.zimage import find_base_model, load_transformer, predict_velocity
+from trainer.training.network.lora import add_lora
 from trainer.training.step import step_losses
-from trainer.training.zimage import find_base_model, load_transformer, predict_velocity
+from trainer.training.update.flow import named_generator
 
 CAPTION_LENGTHS = (3, 31, 40, 100)
 """Z-Image pads captions to multiples of 32, so these take 32, 32, 64 and 128 places."""
@@ -138,7 +138,7 @@ def lora_of(job) -> dict[str, torch.Tensor]:  # type: ignore[no-untyped-def]
 
 def test_a_larger_batch_is_another_run(make_job: Callable, run_through: Callable) -> None:
     from trainer.messages import UserError
-    from trainer.training.runs import finished_run
+    from trainer.training.keeping.runs import finished_run
 
     run_through(make_job(batch_size=2), stop_after=1)
     with pytest.raises(UserError, match="photos_per_step: 2 -> 4"):

@@ -8,7 +8,7 @@ from collections import Counter
 
 import pytest
 
-from trainer.training.buckets import BatchOrder, bucket_for
+from trainer.training.data.buckets import BatchOrder, bucket_for
 
 SIZES = [(random.Random(i).randint(16, 5000), random.Random(-i - 1).randint(16, 5000)) for i in range(400)]
 BUCKETS = [(512, 512)] * 7 + [(448, 576)] * 4 + [(576, 448)]

@@ -11,11 +11,11 @@ from safetensors.torch import load_file
 
 from tests.trainer.conftest import CPU, CountingEncoders, losses_of
 from tests.trainer.faulty_runs import assert_files_are_sound, warnings
-from trainer.training.control import RunControl
-from trainer.training.events import CheckpointSaved, Event, Finished, StepDone, Stopped
+from trainer.training.keeping.control import RunControl
+from trainer.training.keeping.runs import TrainJob, finished_run
+from trainer.training.keeping.states import newest_state
 from trainer.training.loop import train
-from trainer.training.runs import TrainJob, finished_run
-from trainer.training.states import newest_state
+from trainer.training.telling.events import CheckpointSaved, Event, Finished, StepDone, Stopped
 
 
 def run_asking(

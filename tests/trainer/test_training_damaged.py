@@ -13,9 +13,9 @@ from safetensors.torch import load_file
 from tests.trainer.conftest import CPU, CountingEncoders, losses_of
 from tests.trainer.faulty_runs import Whole, warnings, whole
 from trainer.messages import UserError
-from trainer.training.events import CheckpointSaved, Finished, StepDone
+from trainer.training.keeping.runs import TrainJob, finished_run
 from trainer.training.loop import train
-from trainer.training.runs import TrainJob, finished_run
+from trainer.training.telling.events import CheckpointSaved, Finished, StepDone
 
 __all__ = ["whole"]
 

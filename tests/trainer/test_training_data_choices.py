@@ -15,14 +15,14 @@ from tests.trainer.conftest import CountingEncoders, losses_of, save_photo
 from trainer.captions.dataset import CaptionedPhoto, Dataset
 from trainer.cli.job import job_from
 from trainer.messages import UserError
-from trainer.training.buckets import BatchOrder, bucket_for
 from trainer.training.config import TrainConfig
-from trainer.training.data_choices import read_repeats, repeats_of
-from trainer.training.encode import EncodedDataset, fill_cache, plan_encoding, read_encoded
-from trainer.training.events import Finished, StepDone, Warned
-from trainer.training.runs import describe_run
+from trainer.training.data.buckets import BatchOrder, bucket_for
+from trainer.training.data.data_choices import read_repeats, repeats_of
+from trainer.training.data.encode import EncodedDataset, fill_cache, plan_encoding, read_encoded
+from trainer.training.data.texts import is_caption_dropped
+from trainer.training.keeping.runs import describe_run
 from trainer.training.step import as_shown
-from trainer.training.texts import is_caption_dropped
+from trainer.training.telling.events import Finished, StepDone, Warned
 
 CONFIG = TrainConfig(training_resolution=64, precision="fp32", linear_rank=4, training_adapter="none")
 

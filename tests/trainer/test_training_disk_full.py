@@ -18,11 +18,11 @@ from safetensors.torch import load_file
 from tests.trainer.conftest import CPU, CountingEncoders, losses_of
 from tests.trainer.faulty_runs import assert_files_are_sound
 from trainer.messages import UserError
-from trainer.training.disk import check_disk
-from trainer.training.events import DiskPlanned, Event, StepDone
+from trainer.training.keeping.disk import check_disk
+from trainer.training.keeping.runs import TrainJob, describe_run, finished_run
+from trainer.training.keeping.states import newest_state
 from trainer.training.loop import train
-from trainer.training.runs import TrainJob, describe_run, finished_run
-from trainer.training.states import newest_state
+from trainer.training.telling.events import DiskPlanned, Event, StepDone
 
 
 @pytest.fixture

@@ -12,10 +12,10 @@ from safetensors.torch import load_file
 from tests.trainer.conftest import losses_of
 from trainer.messages import UserError
 from trainer.training.config import TrainConfig
-from trainer.training.ema import Ema, showing
-from trainer.training.flow import named_generator
-from trainer.training.runs import TrainJob
-from trainer.training.states import TrainState, newest_state
+from trainer.training.keeping.runs import TrainJob
+from trainer.training.keeping.states import TrainState, newest_state
+from trainer.training.update.ema import Ema, showing
+from trainer.training.update.flow import named_generator
 
 Weights = dict[str, torch.Tensor]
 

@@ -15,9 +15,9 @@ from tests.trainer.conftest import CPU, CountingEncoders, losses_of, save_photo
 from trainer.captions.dataset import CaptionedPhoto, Dataset
 from trainer.messages import UserError
 from trainer.training.config import TrainConfig
-from trainer.training.diffusers_encoders import DiffusersEncoders
-from trainer.training.encode import EncodedDataset, cut_to_bucket, fill_cache, plan_encoding, read_encoded
-from trainer.training.events import Warned
+from trainer.training.data.encode import EncodedDataset, cut_to_bucket, fill_cache, plan_encoding, read_encoded
+from trainer.training.model.diffusers_encoders import DiffusersEncoders
+from trainer.training.telling.events import Warned
 
 
 def encoded(

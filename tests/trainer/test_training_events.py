@@ -15,7 +15,9 @@ from safetensors.torch import load_file, save_file
 
 from tests.trainer.conftest import CPU, CountingEncoders, losses_of
 from trainer.messages import UserError, sentence
-from trainer.training.events import (
+from trainer.training.keeping.runs import TrainJob
+from trainer.training.loop import train
+from trainer.training.telling.events import (
     CheckpointSaved,
     DiskPlanned,
     Finished,
@@ -26,9 +28,7 @@ from trainer.training.events import (
     Stopped,
     Warned,
 )
-from trainer.training.loop import train
-from trainer.training.phases import phase_of
-from trainer.training.runs import TrainJob
+from trainer.training.telling.phases import phase_of
 
 MODES = {
     "plain": contextlib.nullcontext,

@@ -32,11 +32,11 @@ from tests.trainer.faulty_runs import (
 from trainer.captions.dataset import CaptionedPhoto, Dataset
 from trainer.messages import UserError
 from trainer.training import step as step_module
-from trainer.training.events import Event, Finished, Preparing, StepDone, Stopped
 from trainer.training.faults import is_memory_error
+from trainer.training.keeping.runs import finished_run
+from trainer.training.keeping.states import newest_state
 from trainer.training.loop import train
-from trainer.training.runs import finished_run
-from trainer.training.states import newest_state
+from trainer.training.telling.events import Event, Finished, Preparing, StepDone, Stopped
 
 __all__ = ["whole"]
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from tests.trainer.conftest import losses_of
-from trainer.training.flow import (
+from trainer.training.update.flow import (
     HUBER_DELTA,
     add_noise,
     draw_sigma,

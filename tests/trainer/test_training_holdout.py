@@ -17,7 +17,7 @@ from trainer.captions.dataset import CaptionedPhoto, Dataset
 from trainer.messages import UserError
 from trainer.photos.duplicates import LIKELY_BITS, SURE_BITS, PictureHash, hash_photos, hash_picture, near_duplicates
 from trainer.photos.photo import Photo
-from trainer.training.holdout import Split, choose_held_out, recorded_split, split_dataset, stratum_of
+from trainer.training.evidence.holdout import Split, choose_held_out, recorded_split, split_dataset, stratum_of
 
 SHAPES = ((1024, 1024), (683, 1024), (1024, 683), (400, 500))
 

@@ -16,11 +16,11 @@ import torch
 from safetensors.torch import load_file
 
 from tests.trainer.conftest import CPU, CountingEncoders
-from trainer.training.events import StepDone
+from trainer.training.keeping.runs import TrainJob, finished_run
+from trainer.training.keeping.states import STATES_TO_KEEP, newest_state, state_steps
 from trainer.training.loop import train
-from trainer.training.lora import check_lora_file
-from trainer.training.runs import TrainJob, finished_run
-from trainer.training.states import STATES_TO_KEEP, newest_state, state_steps
+from trainer.training.network.lora import check_lora_file
+from trainer.training.telling.events import StepDone
 
 FILE_OPERATIONS = {"open", "os.rename", "os.remove", "os.mkdir", "os.rmdir"}
 

@@ -12,8 +12,8 @@ from safetensors.torch import load_file, save_file
 
 from pocket.single_files import SingleFiles
 from tests.trainer.conftest import CPU
-from trainer.training.weights import Header, fingerprint
-from trainer.training.zimage import diffusers_keys, find_base_model, load_transformer, single_file_config
+from trainer.training.model.weights import Header, fingerprint
+from trainer.training.model.zimage import diffusers_keys, find_base_model, load_transformer, single_file_config
 
 WIDTHS = {"axes_dims", "axes_lens", "cap_feat_dim", "dim", "n_heads", "n_kv_heads", "n_layers", "n_refiner_layers"}
 PREFIX = "model.diffusion_model."

@@ -14,14 +14,14 @@ import pytest
 
 from tests.trainer.conftest import CPU, CountingEncoders, losses_of
 from trainer.messages import UserError, sentence
-from trainer.training.events import Finished, Preparing, StepDone
-from trainer.training.lock import hold_run, read_owner
+from trainer.training.keeping.lock import hold_run, read_owner
 from trainer.training.loop import train
+from trainer.training.telling.events import Finished, Preparing, StepDone
 
 REPOSITORY = Path(__file__).parents[2]
 HOLD = """
 import pathlib, sys, time
-from trainer.training.lock import hold_run
+from trainer.training.keeping.lock import hold_run
 with hold_run(pathlib.Path(sys.argv[1]), "ada"):
     print("held", flush=True)
     time.sleep(600)

@@ -16,12 +16,12 @@ from tests.trainer.conftest import CPU
 from tests.trainer.networks import outputs, relative
 from tests.trainer.test_training_loading import full_size_header
 from trainer.messages import UserError
-from trainer.training.checksums import CONTENT_KEY, HEADER_KEY
 from trainer.training.config import TrainConfig
-from trainer.training.flow import named_generator
-from trainer.training.lora import add_lora, check_lora_file, save_lora
-from trainer.training.states import newest_state
-from trainer.training.zimage import find_base_model, load_transformer, single_file_config
+from trainer.training.keeping.checksums import CONTENT_KEY, HEADER_KEY
+from trainer.training.keeping.states import newest_state
+from trainer.training.model.zimage import find_base_model, load_transformer, single_file_config
+from trainer.training.network.lora import add_lora, check_lora_file, save_lora
+from trainer.training.update.flow import named_generator
 
 MODULES = {
     "attention.to_q", "attention.to_k", "attention.to_v", "attention.to_out.0",

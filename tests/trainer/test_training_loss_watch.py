@@ -12,8 +12,8 @@ from safetensors.torch import load_file, save_file
 from tests.trainer.conftest import save_photo
 from trainer.captions.dataset import CaptionedPhoto, Dataset
 from trainer.messages import sentence
-from trainer.training.events import Warned
-from trainer.training.loss_watch import LossWatch, PhotoLoss, standings
+from trainer.training.evidence.loss_watch import LossWatch, PhotoLoss, standings
+from trainer.training.telling.events import Warned
 
 
 def looks(

@@ -10,11 +10,11 @@ import torch
 
 from tests.trainer.conftest import CPU
 from trainer.training.config import TrainConfig
-from trainer.training.encode import EncodedPhoto, mask_weights
-from trainer.training.flow import named_generator, velocity_losses
-from trainer.training.lora import add_lora
+from trainer.training.data.encode import EncodedPhoto, mask_weights
+from trainer.training.model.zimage import find_base_model, load_transformer, predict_velocity
+from trainer.training.network.lora import add_lora
 from trainer.training.step import noisy_batch, step_losses
-from trainer.training.zimage import find_base_model, load_transformer, predict_velocity
+from trainer.training.update.flow import named_generator, velocity_losses
 
 CONFIG = TrainConfig(training_resolution=64, precision="fp32", linear_rank=4, training_adapter="none")
 

@@ -17,9 +17,9 @@ from trainer.photos.clean import CleanConfig, clean_photos
 from trainer.photos.load import load_photos
 from trainer.photos.photo import Photo
 from trainer.training.config import TrainConfig
-from trainer.training.encode import fill_cache, plan_encoding, read_encoded
-from trainer.training.masks import draw_mask, find_masks, paint_faces
-from trainer.training.runs import describe_run
+from trainer.training.data.encode import fill_cache, plan_encoding, read_encoded
+from trainer.training.data.masks import draw_mask, find_masks, paint_faces
+from trainer.training.keeping.runs import describe_run
 
 CONFIG = TrainConfig(training_resolution=64, precision="fp32", linear_rank=4, training_adapter="none")
 
@@ -67,7 +67,7 @@ def test_the_mask_of_a_black_and_white_photo_lies_where_the_photo_is_white(
     tmp_path: Path, encoders: CountingEncoders, size: tuple[int, int], bucket: tuple[int, int]
 ) -> None:
     """However a photo is scaled, cut and mirrored, its mask goes with it; also one of half its size."""
-    from trainer.training.encode import cut_to_bucket
+    from trainer.training.data.encode import cut_to_bucket
 
     (tmp_path / "photos").mkdir(), (tmp_path / "masks").mkdir()
     photo = Image.new("L", size, 0)

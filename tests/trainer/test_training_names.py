@@ -9,7 +9,7 @@ import pytest
 
 from trainer.files import safe_name, slug
 from trainer.messages import UserError, sentence
-from trainer.training.runs import describe_run, finished_run
+from trainer.training.keeping.runs import describe_run, finished_run
 
 FORBIDDEN = set('<>:"/\\|?*') | {chr(code) for code in range(32)}
 RESERVED = ["con", "CON", "Prn", "aux", "NUL", "com1", "COM9", "lpt1", "nul.txt", "con.tar.gz", "con .txt"]

@@ -15,13 +15,13 @@ from tests.trainer.conftest import CPU, losses_of
 from tests.trainer.networks import KINDS, TARGETS, fill, filled, outputs, relative
 from trainer.messages import UserError
 from trainer.sweep.lora_hooks import HookedLora, needs_hooks
-from trainer.training.adapter import fuse_adapter
 from trainer.training.config import TrainConfig
-from trainer.training.flow import named_generator
-from trainer.training.lora import add_lora, num_modules, row_norms, save_lora
-from trainer.training.states import newest_state
-from trainer.training.targets import linear_names, target_names
-from trainer.training.zimage import find_base_model, load_transformer
+from trainer.training.keeping.states import newest_state
+from trainer.training.model.adapter import fuse_adapter
+from trainer.training.model.zimage import find_base_model, load_transformer
+from trainer.training.network.lora import add_lora, num_modules, row_norms, save_lora
+from trainer.training.network.targets import linear_names, target_names
+from trainer.training.update.flow import named_generator
 
 
 def tiny(tiny_dir: Path, dtype: torch.dtype = torch.float32) -> torch.nn.Module:

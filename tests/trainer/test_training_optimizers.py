@@ -13,9 +13,11 @@ from safetensors.torch import load_file
 from tests.trainer.conftest import CountingEncoders, losses_of
 from trainer.messages import UserError, sentence
 from trainer.training.config import TrainConfig
-from trainer.training.events import Warned
-from trainer.training.flow import named_generator
-from trainer.training.optimizers import (
+from trainer.training.keeping.runs import TrainJob
+from trainer.training.keeping.states import TrainState, newest_state
+from trainer.training.telling.events import Warned
+from trainer.training.update.flow import named_generator
+from trainer.training.update.optimizers import (
     check_optimizer,
     evaluation_weights,
     make_optimizer,
@@ -23,8 +25,6 @@ from trainer.training.optimizers import (
     restore_optimizer,
     set_learning_rate,
 )
-from trainer.training.runs import TrainJob
-from trainer.training.states import TrainState, newest_state
 
 RATES = {
     "adam8bit": 2e-3, "adamw": 2e-3, "prodigy": 1.0, "adafactor": 2e-3, "lion8bit": 1e-4, "schedule-free": 5e-3,

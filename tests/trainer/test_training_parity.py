@@ -11,15 +11,15 @@ from safetensors.torch import load_file, save_file
 
 from tests.trainer import reference_step as reference
 from tests.trainer.conftest import CPU, CountingEncoders, losses_of
-from trainer.training.adapter import fuse_adapter
-from trainer.training.buckets import BatchOrder
 from trainer.training.config import TrainConfig
-from trainer.training.encode import EncodedPhoto, cut_to_bucket, plan_encoding
-from trainer.training.flow import loss_weights, named_generator
-from trainer.training.lora import add_lora
-from trainer.training.states import newest_state
+from trainer.training.data.buckets import BatchOrder
+from trainer.training.data.encode import EncodedPhoto, cut_to_bucket, plan_encoding
+from trainer.training.keeping.states import newest_state
+from trainer.training.model.adapter import fuse_adapter
+from trainer.training.model.zimage import find_base_model, load_transformer, model_latents
+from trainer.training.network.lora import add_lora
 from trainer.training.step import step_losses
-from trainer.training.zimage import find_base_model, load_transformer, model_latents
+from trainer.training.update.flow import loss_weights, named_generator
 
 RANK = 8
 TYPES = ["sigmoid", "linear", "weighted", "shift"]

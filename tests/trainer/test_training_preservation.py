@@ -13,11 +13,11 @@ from trainer.captions.dataset import Dataset
 from trainer.captions.trigger import class_caption
 from trainer.messages import UserError
 from trainer.training.config import TrainConfig
-from trainer.training.encode import EncodedDataset, EncodedPhoto, fill_cache, plan_encoding, read_encoded
-from trainer.training.flow import named_generator
-from trainer.training.lora import add_lora
+from trainer.training.data.encode import EncodedDataset, EncodedPhoto, fill_cache, plan_encoding, read_encoded
+from trainer.training.model.zimage import find_base_model, load_transformer
+from trainer.training.network.lora import add_lora
 from trainer.training.step import loss_parts, preservation_losses, step_losses
-from trainer.training.zimage import find_base_model, load_transformer
+from trainer.training.update.flow import named_generator
 
 CONFIG = TrainConfig(training_resolution=64, precision="fp32", linear_rank=4, training_adapter="none")
 

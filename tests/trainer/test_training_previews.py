@@ -12,9 +12,9 @@ from tests.trainer.conftest import CPU, CountingEncoders
 from tests.trainer.test_training_adapter import tiny_adapter as tiny_adapter
 from trainer.messages import UserError
 from trainer.sweep.diffusers_previews import DiffusersPreviews
-from trainer.training.events import Finished, PreviewDrawn
+from trainer.training.keeping.runs import TrainJob
 from trainer.training.loop import train
-from trainer.training.runs import TrainJob
+from trainer.training.telling.events import Finished, PreviewDrawn
 
 PROMPTS = ("a photo of [subject]", "a photo of [subject], beach")
 

@@ -5,8 +5,8 @@ import dataclasses
 import pytest
 
 from trainer.messages import sentence
-from trainer.training.events import Preparing, StepDone
-from trainer.training.progress_text import duration, progress_message
+from trainer.training.telling.events import Preparing, StepDone
+from trainer.training.telling.progress_text import duration, progress_message
 
 STEP = StepDone(step=312, total_steps=4000, loss=0.41, seconds_per_step=1.9, phase="train.phase.basic")
 

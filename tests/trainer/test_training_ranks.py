@@ -19,11 +19,11 @@ import torch
 
 from tests.trainer.conftest import CPU, CountingEncoders, losses_of, save_photo
 from trainer.messages import UserError
-from trainer.training.events import Event, StepDone
+from trainer.training.keeping.runs import TrainJob, finished_run
+from trainer.training.keeping.states import newest_state, state_steps
 from trainer.training.loop import train
 from trainer.training.ranks import ALONE, Ranks, launched_ranks
-from trainer.training.runs import TrainJob, finished_run
-from trainer.training.states import newest_state, state_steps
+from trainer.training.telling.events import Event, StepDone
 
 STEPS = 5
 REPOSITORY = Path(__file__).parents[2]

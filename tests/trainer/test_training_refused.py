@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 
 from pocket.single_files import SingleFiles
 from trainer.messages import UserError, sentence
-from trainer.training.zimage import find_base_model, load_transformer
+from trainer.training.model.zimage import find_base_model, load_transformer
 
 
 def refusal(source: str | Path) -> UserError:

@@ -13,10 +13,10 @@ from safetensors.torch import load_file
 
 from tests.trainer.conftest import CountingEncoders, losses_of
 from trainer.messages import UserError
-from trainer.training.events import Event, Finished, Started, Stopped
-from trainer.training.history import read_losses
-from trainer.training.runs import TrainJob, finished_run
-from trainer.training.states import newest_state, state_steps
+from trainer.training.keeping.history import read_losses
+from trainer.training.keeping.runs import TrainJob, finished_run
+from trainer.training.keeping.states import newest_state, state_steps
+from trainer.training.telling.events import Event, Finished, Started, Stopped
 
 
 def lora_files(job: TrainJob) -> dict[str, dict[str, torch.Tensor]]:

@@ -10,8 +10,8 @@ import pytest
 from tests.trainer.conftest import losses_of
 from trainer.messages import Message, UserError, sentence
 from trainer.training.config import TrainConfig
-from trainer.training.events import Event, Warned
-from trainer.training.schedules import learning_rate_at
+from trainer.training.telling.events import Event, Warned
+from trainer.training.update.schedules import learning_rate_at
 
 SCHEDULES = ("constant", "cosine", "linear")
 

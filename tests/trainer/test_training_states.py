@@ -12,8 +12,8 @@ import torch
 from safetensors.torch import load_file
 
 from tests.trainer.conftest import losses_of
-from trainer.training.events import Finished
-from trainer.training.states import TrainState, newest_state, save_state, state_steps
+from trainer.training.keeping.states import TrainState, newest_state, save_state, state_steps
+from trainer.training.telling.events import Finished
 
 FILES = ("manifest.json", "lora.safetensors", "optimizer.safetensors")
 

@@ -11,9 +11,9 @@ from tests.trainer.conftest import CPU
 from tests.trainer.test_training_loading import full_size_header
 from trainer.messages import UserError
 from trainer.training.config import TrainConfig
-from trainer.training.lora import add_lora
-from trainer.training.targets import linear_names, target_names
-from trainer.training.zimage import find_base_model, load_transformer, single_file_config
+from trainer.training.model.zimage import find_base_model, load_transformer, single_file_config
+from trainer.training.network.lora import add_lora
+from trainer.training.network.targets import linear_names, target_names
 
 
 def test_the_names_of_the_full_size_models_linear_layers_are_known_without_it() -> None:

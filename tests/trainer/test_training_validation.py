@@ -12,13 +12,13 @@ import torch
 from tests.trainer.conftest import CPU, CountingEncoders, losses_of, save_photo
 from trainer.captions.dataset import CaptionedPhoto, Dataset
 from trainer.training.config import TrainConfig
-from trainer.training.events import Event, Finished, Stopped, Validated
-from trainer.training.history import read_photo_losses, read_validations
+from trainer.training.evidence.validation import SIGMAS, sigmas_of, sigmas_per_photo
+from trainer.training.evidence.verdict import Validation, compare, judge, overfitting_since
+from trainer.training.keeping.history import read_photo_losses, read_validations
+from trainer.training.keeping.record import read_record, reference_photos
+from trainer.training.keeping.results import Checkpoints
 from trainer.training.loop import train
-from trainer.training.record import read_record, reference_photos
-from trainer.training.results import Checkpoints
-from trainer.training.validation import SIGMAS, sigmas_of, sigmas_per_photo
-from trainer.training.verdict import Validation, compare, judge, overfitting_since
+from trainer.training.telling.events import Event, Finished, Stopped, Validated
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from ..photos.load import list_photo_files
 from ..sweep.cells import UNTRAINED_STEP, SweepConfig
 from ..sweep.run import SweepResult, embed_files, sweep
 from ..sweep.scores import LikenessScorer, Scores, as_json, likeness_among, likeness_to
-from ..training.results import Checkpoints
+from ..training.keeping.results import Checkpoints
 from .job import JobFile
 from .screen import Screen
 from .train import CURVE_NAME, hide_loading_bars, run_job

@@ -18,9 +18,14 @@ from ..photos.clean import CleanConfig, clean_photos
 from ..photos.load import load_photos
 from ..photos.photo import PhotoSet
 from ..photos.report import describe
-from ..training.adapter import ADAPTER_REPOSITORY, V1_NAME, V2_NAME, choose_adapter, find_adapter
-from ..training.curve import draw_curve
-from ..training.events import (
+from ..training.keeping.repair import finished_notes
+from ..training.keeping.results import Checkpoints
+from ..training.keeping.runs import TrainJob, describe_run, finished_run
+from ..training.model.adapter import ADAPTER_REPOSITORY, V1_NAME, V2_NAME, choose_adapter, find_adapter
+from ..training.model.hub import hub_file
+from ..training.ranks import ALONE, Ranks
+from ..training.telling.curve import draw_curve
+from ..training.telling.events import (
     CheckpointSaved,
     DiskPlanned,
     Event,
@@ -34,12 +39,7 @@ from ..training.events import (
     Validated,
     Warned,
 )
-from ..training.hub import hub_file
-from ..training.progress_text import disk_message, progress_message, validated_message
-from ..training.ranks import ALONE, Ranks
-from ..training.repair import finished_notes
-from ..training.results import Checkpoints
-from ..training.runs import TrainJob, describe_run, finished_run
+from ..training.telling.progress_text import disk_message, progress_message, validated_message
 from .job import JobFile
 from .screen import Screen
 
@@ -59,7 +59,7 @@ def run_job(file: JobFile, screen: Screen, ranks: Ranks = ALONE) -> Checkpoints 
     else:
         checkpoints = _train(job, file, screen, ranks)
     if checkpoints and ranks.is_first:
-        from ..training.phases import phase_of
+        from ..training.telling.phases import phase_of
 
         curve = draw_curve(
             checkpoints.losses,
@@ -75,7 +75,7 @@ def run_job(file: JobFile, screen: Screen, ranks: Ranks = ALONE) -> Checkpoints 
 
 def _job(file: JobFile, screen: Screen, ranks: Ranks) -> TrainJob:
     """What the file means, its photos prepared, its model and adapter found."""
-    from ..training.zimage import find_base_model
+    from ..training.model.zimage import find_base_model
 
     # Everything is looked at before anything is written, and the model, which may have to be fetched, last.
     photos = load_photos(Path(file.photos), recursive=False)
@@ -130,8 +130,8 @@ def _train(job: TrainJob, file: JobFile, screen: Screen, ranks: Ranks) -> Checkp
     import torch
 
     from ..sweep.diffusers_previews import DiffusersPreviews
-    from ..training.diffusers_encoders import DiffusersEncoders
     from ..training.loop import train
+    from ..training.model.diffusers_encoders import DiffusersEncoders
 
     device = ranks.device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
     source = file.encoders_source

@@ -10,7 +10,7 @@ from pathlib import Path
 from ..captions.prompts import called_up
 from ..messages import UserError
 from ..settings import check_settings, setting
-from ..training.results import Checkpoints
+from ..training.keeping.results import Checkpoints
 
 UNTRAINED_STEP = 0
 _SIDE_DIVISOR = 16  # the VAE makes 8 pixels one, the transformer takes 2 x 2 of those at a time

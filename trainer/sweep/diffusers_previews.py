@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import PIL.Image
 import torch
 
-from ..training.previews import preview_prompts
+from ..training.telling.previews import preview_prompts
 from .cells import Cell, SweepConfig
 from .diffusers_render import SAMPLER, SCHEDULER, DiffusersRenderer
 
 if TYPE_CHECKING:
-    from ..training.runs import TrainJob
+    from ..training.keeping.runs import TrainJob
 
 _DTYPES = {"bf16": torch.bfloat16, "fp32": torch.float32}
 

@@ -14,9 +14,9 @@ import PIL.Image
 import torch
 
 from ..messages import UserError
-from ..training.diffusers_encoders import DiffusersEncoders
-from ..training.hub import local_folder
-from ..training.zimage import LATENT_CHANNELS, find_base_model, load_transformer
+from ..training.model.diffusers_encoders import DiffusersEncoders
+from ..training.model.hub import local_folder
+from ..training.model.zimage import LATENT_CHANNELS, find_base_model, load_transformer
 from .cells import Cell, SweepConfig
 from .lora_hooks import HookedLora, needs_hooks
 

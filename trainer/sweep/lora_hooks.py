@@ -16,9 +16,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..messages import UserError
-from ..training.lora import FILE_PREFIX
-from ..training.network_layers import squared_row_norms
-from ..training.weights import read_header
+from ..training.model.weights import read_header
+from ..training.network.lora import FILE_PREFIX
+from ..training.network.network_layers import squared_row_norms
 
 if TYPE_CHECKING:
     from torch import nn

@@ -14,7 +14,7 @@ import PIL.Image
 from ..files import file_hash, remove_unfinished, write_whole
 from ..messages import UserError
 from ..photos.load import read_pixels
-from ..training.results import Checkpoints
+from ..training.keeping.results import Checkpoints
 from .cells import Cell, RenderedCell, SweepConfig, plan_cells
 from .grid import draw_grid
 from .scores import CheckpointScore, LikenessScorer, Scores, likeness_among, likeness_to, recommend, score_checkpoint

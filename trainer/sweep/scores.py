@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from ..messages import Message
-from ..training.results import Checkpoints
+from ..training.keeping.results import Checkpoints
 from .cells import UNTRAINED_STEP
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from ..messages import UserError
 from ..settings import check_settings, setting
-from .data_choices import read_repeats, read_resolutions
-from .targets import ALL, check_targets
+from .data.data_choices import read_repeats, read_resolutions
+from .network.targets import ALL, check_targets
 
 IDENTITY_FIELDS = (
     "training_adapter", "network_type", "linear_rank", "linear_alpha", "lokr_factor", "lokr_full_rank",

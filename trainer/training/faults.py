@@ -15,10 +15,10 @@ import torch
 
 from ..memory.planner import lane_text, next_leaner
 from ..messages import Message, UserError
-from .events import Event, Warned
+from .keeping.runs import Run
 from .ranks import SharedError
-from .runs import Run
 from .session import Session, save_train_state
+from .telling.events import Event, Warned
 
 NOT_FINITE = "train.not_finite"
 _MEMORY_WORDS = ("out of memory", "can't allocate memory", "not enough memory", "alloc_failed")

@@ -20,30 +20,30 @@ import torch
 from ..files import remove_unfinished
 from ..memory.planner import lane_text
 from ..messages import Message
-from .checksums import is_whole
-from .control import RunControl
-from .disk import check_disk
-from .encode import EncodedDataset, Encoders, fill_cache, plan_encoding, read_encoded
-from .events import Event, Finished, Preparing, Started, StepDone, Stopped, Warned
+from .data.encode import EncodedDataset, Encoders, fill_cache, plan_encoding, read_encoded
+from .evidence.holdout import Split
+from .evidence.judging import Judging, split_for
+from .evidence.validation import divide
 from .faults import careful_step, naming_memory_errors
-from .holdout import Split
-from .judging import Judging, split_for
-from .lane_watch import LaneWatch
-from .lock import hold_run
-from .lora import num_modules
-from .metadata import lora_metadata
-from .optimizers import check_optimizer
-from .phases import phase_of
-from .previews import PreviewRenderer, check_previews, draw_previews
+from .keeping.checksums import is_whole
+from .keeping.control import RunControl
+from .keeping.disk import check_disk
+from .keeping.lock import hold_run
+from .keeping.record import read_record, record_early_finish, steps_wanted, write_record
+from .keeping.repair import finished_notes
+from .keeping.runs import Run, TrainJob, collect, describe_run, finished_run
+from .keeping.states import state_steps
+from .network.lora import num_modules
+from .network.metadata import lora_metadata
 from .ranks import ALONE, Ranks
-from .record import read_record, record_early_finish, steps_wanted, write_record
-from .repair import finished_notes
-from .runs import Run, TrainJob, collect, describe_run, finished_run
-from .schedules import stretched_schedule
 from .session import Session, open_session, plan_session, resume, save_checkpoint, save_train_state
-from .states import state_steps
 from .step import train_step
-from .validation import divide
+from .telling.events import Event, Finished, Preparing, Started, StepDone, Stopped, Warned
+from .telling.lane_watch import LaneWatch
+from .telling.phases import phase_of
+from .telling.previews import PreviewRenderer, check_previews, draw_previews
+from .update.optimizers import check_optimizer
+from .update.schedules import stretched_schedule
 
 _STEPS_TIMED = 20
 _GO_ON, _STOP, _FINISH = range(3)

@@ -15,24 +15,24 @@ from ..memory.fitting import DTYPES, fit_weights, install_lane, loading_device, 
 from ..memory.lanes import Lane
 from ..memory.planner import Plan
 from ..messages import Message, UserError
-from .adapter import fuse_adapter
-from .buckets import BatchOrder
 from .config import TrainConfig
-from .disk import numbers_learned
-from .ema import Ema
-from .encode import EncodedDataset
-from .events import CheckpointSaved, Warned
-from .flow import named_generator
-from .history import keep_until
-from .lora import add_lora, row_norms, save_lora
-from .optimizers import evaluation_weights, make_optimizer, optimizer_state, restore_optimizer
+from .data.buckets import BatchOrder
+from .data.encode import EncodedDataset
+from .keeping.disk import numbers_learned
+from .keeping.history import keep_until
+from .keeping.record import check_identity
+from .keeping.repair import set_aside_damaged
+from .keeping.results import Checkpoint
+from .keeping.runs import Run, TrainJob, prune_checkpoints
+from .keeping.states import TrainState, find_state, save_state
+from .model.adapter import fuse_adapter
+from .model.zimage import BaseModel, load_transformer, transformer_config
+from .network.lora import add_lora, row_norms, save_lora
 from .ranks import ALONE, Ranks
-from .record import check_identity
-from .repair import set_aside_damaged
-from .results import Checkpoint
-from .runs import Run, TrainJob, prune_checkpoints
-from .states import TrainState, find_state, save_state
-from .zimage import BaseModel, load_transformer, transformer_config
+from .telling.events import CheckpointSaved, Warned
+from .update.ema import Ema
+from .update.flow import named_generator
+from .update.optimizers import evaluation_weights, make_optimizer, optimizer_state, restore_optimizer
 
 if TYPE_CHECKING:
     from diffusers import ZImageTransformer2DModel

@@ -14,13 +14,13 @@ from torch import Tensor
 
 from ..messages import UserError, name_some
 from .config import TrainConfig
-from .encode import EncodedPhoto
-from .flow import add_noise, draw_sigma, named_generator, velocity_losses
-from .optimizers import set_learning_rate
-from .schedules import learning_rate_at
+from .data.encode import EncodedPhoto
+from .data.texts import is_caption_dropped
+from .model.zimage import predict_velocity
 from .session import Session
-from .texts import is_caption_dropped
-from .zimage import predict_velocity
+from .update.flow import add_noise, draw_sigma, named_generator, velocity_losses
+from .update.optimizers import set_learning_rate
+from .update.schedules import learning_rate_at
 
 if TYPE_CHECKING:
     from diffusers import ZImageTransformer2DModel

@@ -1,0 +1,1 @@
+"""Keeping: what a run is, and what it keeps on disk, so that nothing is lost."""

@@ -1,0 +1,53 @@
+"""Checkpoints: what training hands to the sweep and to the user's model."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+
+from ...messages import Message
+from ..evidence.verdict import Validation
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checkpoint:
+    """A LoRA saved at a step."""
+
+    step: int
+    path: Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checkpoints:
+    """The LoRA files of one run, oldest first; never empty."""
+
+    run_name: str
+    run_dir: Path
+    """Where run.json, events.jsonl and the train states lie."""
+    subject: str
+    trigger_word: str
+    checkpoints: tuple[Checkpoint, ...]
+    losses: tuple[float, ...]
+    """The loss of every step, in order."""
+    validations: tuple[Validation, ...] = ()
+    """The losses on held-out photos, of the untrained model and of every checkpoint that was saved, in order."""
+    recommended_step: int | None = None
+    """The step that evidence speaks for, or None where there is none yet."""
+    reason: Message | None = None
+    """Why training recommends that step."""
+
+    @property
+    def chosen(self) -> Checkpoint:
+        """The recommended checkpoint, else the last."""
+        return next((c for c in self.checkpoints if c.step == self.recommended_step), self.checkpoints[-1])
+
+    def choosing(self, step: int | None) -> Checkpoints:
+        """The same checkpoints with another one recommended."""
+        return dataclasses.replace(self, recommended_step=step, reason=None)
+
+    @property
+    def prompt_prefix(self) -> str:
+        """What a prompt starts with to call the person up: `a photo of Merlina`."""
+        words = f"a photo of {self.subject}"
+        return f"{self.trigger_word} {words}" if self.trigger_word and self.trigger_word not in words else words

@@ -1,0 +1,1 @@
+"""Update: how a loss becomes new weights. Knows no files and no photos."""
