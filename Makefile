@@ -8,6 +8,8 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install -qq --no-compile
 # uv picks PyTorch's build for this machine: CUDA's, or without a GPU the small one. Where it has no way out, pip does it.
 UV_TORCH := $(BIN)/uv pip install --quiet --python $(BIN)/python --torch-backend auto $(TORCH)
+# Optional packages that the tests use. Their pins would replace torch, numpy and Pillow, and what they really need is there.
+WITHOUT_DEPENDENCIES := facenet-pytorch rapidocr onnxruntime opencv-python-headless pyclipper shapely omegaconf six colorlog
 WEB_TESTS := $(wildcard tests/web/*.test.mjs)
 
 .PHONY: demo test lint test-comfyui clean
@@ -41,8 +43,10 @@ clean:
 
 .venv/.for-test: .venv/.torch pyproject.toml
 	$(PIP) -r requirements.txt --group test
+	$(PIP) --no-deps $(WITHOUT_DEPENDENCIES)
 	touch .venv/.for-cli $@
 
 .venv/.for-rig: .venv/.torch pyproject.toml
 	$(PIP) -r requirements.txt --group rig
+	$(PIP) --no-deps $(WITHOUT_DEPENDENCIES)
 	touch .venv/.for-cli .venv/.for-test $@

@@ -5,6 +5,7 @@ from comfy_api.latest import ComfyExtension, io
 from .apply_lora import ApplyLoRA
 from .caption_photos import AutoCaption
 from .clean_photos import CleanAndResize
+from .dataset_report import DatasetReport
 from .load_photos import LoadPhotoFolder
 from .routes import add_routes
 from .sweep_checkpoints import CheckpointSweep
@@ -20,4 +21,12 @@ class ZImageLoraExtension(ComfyExtension):
 
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
         """All nodes."""
-        return [LoadPhotoFolder, CleanAndResize, AutoCaption, TrainZImageLoRA, CheckpointSweep, ApplyLoRA]
+        return [
+            LoadPhotoFolder,
+            CleanAndResize,
+            AutoCaption,
+            DatasetReport,
+            TrainZImageLoRA,
+            CheckpointSweep,
+            ApplyLoRA,
+        ]

@@ -1,10 +1,15 @@
 """CleanAndResize: the node that makes working copies of photos."""
 
+import dataclasses
+
 from comfy_api.latest import io
 
-from ..trainer.photos.clean import CleanConfig, clean_photos
-from . import host, sockets
-from .widgets import config_of, widgets_of
+from ..trainer.photos.cleaning.config import CleanConfig
+from . import host, host_models, sockets
+from .widgets import widgets_of
+
+_ADDED = {field.name for field in dataclasses.fields(CleanConfig)} - {"longest_side_px"}
+"""Graphs written for the HTTP API before there were these stay valid."""
 
 
 class CleanAndResize(io.ComfyNode):
@@ -16,11 +21,54 @@ class CleanAndResize(io.ComfyNode):
             node_id="CleanAndResize",
             display_name="Clean and Resize Photos",
             category="Z-Image LoRA",
-            description="Makes working copies of the photos: upright, sRGB, the longest side no longer than wanted. "
-            "The originals are never written.",
+            description="Cleans photos into working copies: duplicates, bars, marks, other people and wide margins go; "
+            "upright, sRGB, no larger than wanted. The originals are never written.",
             search_aliases=["resize photos", "prepare dataset", "clean dataset"],
             is_output_node=True,
-            inputs=[sockets.Photos.Input("photos", tooltip="From Load Photo Folder."), *widgets_of(CleanConfig)],
+            inputs=[
+                sockets.Photos.Input("photos", tooltip="From Load Photo Folder."),
+                *widgets_of(CleanConfig, optional=_ADDED),
+                sockets.FaceDetectionModel.Input(
+                    "face_detection_model",
+                    optional=True,
+                    tooltip="Finds faces, how they are turned, and expressions. From Load Face Detection Model "
+                    "(MediaPipe). Without it facenet-pytorch is used where it is installed.",
+                ),
+                io.BackgroundRemoval.Input(
+                    "bg_removal_model", optional=True, lazy=True, tooltip="Tells the person from the background."
+                ),
+                io.UpscaleModel.Input(
+                    "upscale_model", optional=True, lazy=True, tooltip="An upscaler such as ESRGAN, for soft faces."
+                ),
+                io.Model.Input("segment_model", optional=True, lazy=True, tooltip="SAM3: outlines other persons."),
+                io.Conditioning.Input(
+                    "segment_prompt", optional=True, lazy=True, tooltip="The text person, encoded by SAM3's own CLIP."
+                ),
+                io.Combo.Input(
+                    "inpaint_model",
+                    options=["none", *host_models.model_names("inpaint")],
+                    default="none",
+                    optional=True,
+                    tooltip="A LaMa file in models/inpaint: paints what stood behind marks and other persons.",
+                ),
+                io.Combo.Input(
+                    "face_restorer",
+                    options=["none", *host_models.model_names("facerestore_models", "upscale_models")],
+                    default="none",
+                    optional=True,
+                    tooltip="A GFPGAN or RestoreFormer file, or an upscaler; goes before upscale_model.",
+                ),
+                io.String.Input(
+                    "edits",
+                    default="",
+                    optional=True,
+                    advanced=True,
+                    socketless=True,
+                    dynamic_prompts=False,
+                    tooltip="What you have said by hand about photos: which to use, the right face, the crop, marks "
+                    "to remove, labels. The viewer on the node writes it.",
+                ),
+            ],
             outputs=[
                 sockets.Photos.Output(id="photos", display_name="photos", tooltip="The working copies."),
                 io.String.Output(id="report", display_name="report", tooltip="What was found and done, as text."),
@@ -30,14 +78,16 @@ class CleanAndResize(io.ComfyNode):
 
     @classmethod
     @host.in_users_language
-    def execute(cls, photos, **widgets) -> io.NodeOutput:
-        from ..trainer.photos.report import contact_sheet, describe
+    def check_lazy_status(cls, photos, edits="", **inputs) -> list[str]:
+        """Models are loaded only for steps that are switched on."""
+        from .cleaning import needed_models
 
-        progress = host.Progress(cls.hidden.unique_id)
-        config = config_of(CleanConfig, widgets)
-        work_dir = host.working_copies_dir(photos.folder)
-        cleaned = clean_photos(photos, config, work_dir, progress.show_or_stop)
-        report = describe(cleaned, progress.language)
-        progress.write(report)
-        picture = host.show_picture(contact_sheet(cleaned), "working_copies")
-        return io.NodeOutput(cleaned, report, ui={"images": [picture], "text": [report]})
+        return needed_models(inputs)
+
+    @classmethod
+    @host.in_users_language
+    def execute(cls, photos, edits="", **inputs) -> io.NodeOutput:
+        from .cleaning import clean
+
+        cleaned, report, ui, problem = clean(photos, edits, inputs, host.Progress(cls.hidden.unique_id))
+        return io.NodeOutput(cleaned, report, ui=ui, block_execution=problem)

@@ -34,6 +34,11 @@ def model_identity(model: Any) -> str:
     )  # fmt: skip
 
 
+def network_identity(patcher: Any, *more: Any) -> str:
+    """The identity of any other model that ComfyUI manages, and of what else decides its numbers."""
+    return _digest(type(patcher.model).__name__, _patcher(patcher), *more)
+
+
 def _patcher(patcher: Any) -> list[Any]:
     return [_weights(patcher), patcher.patches]
 

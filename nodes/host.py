@@ -7,11 +7,13 @@ import gc
 import json
 import logging
 import os
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
+import comfy.cli_args
 import comfy.model_management
 import comfy.utils
 import folder_paths
@@ -22,6 +24,7 @@ from server import PromptServer
 
 from ..trainer.files import safe_name, slug
 from ..trainer.messages import Message, UserError, sentence
+from .access import folders_named_in, listens_beyond_loopback, may_be_read
 
 logger = logging.getLogger("zimage_lora")
 
@@ -91,17 +94,30 @@ def working_copies_dir(folder: Path) -> Path:
 
 
 def photo_folder(text: str) -> Path:
-    """The folder a user means: an absolute path, or a subfolder of ComfyUI's input folder."""
-    text = text.strip().strip('"')
+    """The folder a user means: an absolute path, or a subfolder of ComfyUI's input folder.
+
+    Raises UserError for one that may not be read because other computers reach this server (access.py).
+    """
+    input_dir, output = folder_paths.get_input_directory(), folder_paths.get_output_directory()
+    text = text.replace("\0", "").strip().strip('"')
     if not text:
-        raise UserError("host.no_folder", input=folder_paths.get_input_directory())
-    folder = Path(text).expanduser()
-    if folder.is_absolute():
-        return folder
-    input_dir = folder_paths.get_input_directory()
-    if not folder_paths.is_within_directory(input_dir, str(Path(input_dir) / folder)):
-        raise UserError("host.folder_outside", folder=text, input=input_dir)
-    return Path(input_dir) / folder
+        raise UserError("host.no_folder", input=input_dir)
+    folder = Path(os.path.expanduser(text))
+    if not folder.is_absolute():
+        folder = Path(input_dir) / folder
+        if not folder_paths.is_within_directory(input_dir, str(folder)):
+            raise UserError("host.folder_outside", folder=text, input=input_dir)
+    if listens_beyond_loopback(comfy.cli_args.args.listen):
+        # The public user folder would not do: whoever reaches the server can write files there.
+        settings_path = Path(folder_paths.get_system_user_directory("zimage_lora")) / "folders.txt"
+        if not may_be_read(folder, [Path(input_dir), Path(output), *folders_named_in(settings_path)]):
+            raise UserError("host.folder_not_shared", folder=text, input=input_dir, output=output, file=settings_path)
+    return folder
+
+
+def memo_dir() -> Path:
+    """Where findings about photos are kept, so that nothing is worked out twice."""
+    return output_dir() / "memo"
 
 
 def base_model_names() -> list[str]:
@@ -111,7 +127,7 @@ def base_model_names() -> list[str]:
 
 def base_model_path(name: str) -> Path:
     """The file of a name in diffusion_models."""
-    return _model_file("diffusion_models", name)
+    return model_file("diffusion_models", name)
 
 
 def lora_names() -> list[str]:
@@ -121,7 +137,7 @@ def lora_names() -> list[str]:
 
 def lora_path(name: str) -> Path:
     """The file of a name among the LoRAs."""
-    return _model_file("loras", name)
+    return model_file("loras", name)
 
 
 def lora_files() -> list[Path]:
@@ -139,7 +155,8 @@ def lora_name_of(path: Path) -> str:
     return os.path.relpath(path, loras_dir())
 
 
-def _model_file(kind: str, name: str) -> Path:
+def model_file(kind: str, name: str) -> Path:
+    """The file of a name in a model folder. Raises UserError for one that is gone."""
     path = folder_paths.get_full_path(kind, name)
     if path is None:
         raise UserError("host.file_gone", name=name, folder=", ".join(folder_paths.get_folder_paths(kind)))
@@ -158,6 +175,10 @@ def claim_memory() -> None:
     """Unload ComfyUI's own models, so that a training has the device for itself."""
     comfy.model_management.unload_all_models()
     give_back_memory()
+
+
+models_lock = threading.RLock()
+"""Held by whoever uses a model from a thread: ComfyUI's memory management may move any model and knows no threads."""
 
 
 def give_back_memory() -> None:
@@ -226,6 +247,11 @@ class Progress:
         """Move the bar, or leave the node if the user has pressed Cancel."""
         stop_if_cancelled()
         self.show(done, total, preview)
+
+    def show_photo_or_stop(self, done: int, total: int, doing: Message) -> None:
+        """Move the bar and name the photo that is at work, or leave the node if the user has pressed Cancel."""
+        self.show_or_stop(done, total)
+        self.write(f"{done}/{total} · {sentence(doing, self.language)}", at_once=False)
 
     def write(self, text: str, *, at_once: bool = True) -> None:
         """Put a text on the node. Lines that only count on (`at_once=False`) are shown four times a second."""

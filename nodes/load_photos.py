@@ -2,7 +2,7 @@
 
 from comfy_api.latest import io
 
-from ..trainer.photos.load import folder_fingerprint, load_photos
+from ..trainer.photos.folder import folder_fingerprint
 from . import host, sockets
 
 
@@ -42,10 +42,18 @@ class LoadPhotoFolder(io.ComfyNode):
     @classmethod
     @host.in_users_language
     def execute(cls, folder, recursive) -> io.NodeOutput:
-        from ..trainer.photos.report import contact_sheet, describe
+        from ..trainer.photos.load import load_photos
+        from ..trainer.photos.memo import Memo
+        from ..trainer.photos.report.sheet import contact_sheet
+        from ..trainer.photos.report.text import describe
 
         progress = host.Progress(cls.hidden.unique_id)
-        photos = load_photos(host.photo_folder(folder), recursive=recursive, progress=progress.show_or_stop)
+        photos = load_photos(
+            host.photo_folder(folder),
+            recursive=recursive,
+            memo=Memo(host.memo_dir()),
+            progress=progress.show_photo_or_stop,
+        )
         text = describe(photos, progress.language)
         progress.write(text)
         picture = host.show_picture(contact_sheet(photos), "photos")

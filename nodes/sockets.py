@@ -8,3 +8,5 @@ Dataset = io.Custom("ZIMAGE_LORA_DATASET")
 """A `trainer.captions.dataset.Dataset`."""
 Checkpoints = io.Custom("ZIMAGE_LORA_CHECKPOINTS")
 """A `trainer.training.keeping.results.Checkpoints`."""
+FaceDetectionModel = io.Custom("FACE_DETECTION_MODEL")
+"""ComfyUI's own, of the node Load Face Detection Model (MediaPipe)."""

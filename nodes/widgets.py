@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from comfy_api.latest import io
@@ -12,12 +12,18 @@ from ..trainer.messages import UserError
 from ..trainer.settings import config_from
 
 
-def widgets_of(config: type, *, choices: Mapping[str, Sequence[str]] | None = None) -> list[io.Input]:
+def widgets_of(
+    config: type, *, choices: Mapping[str, Sequence[str]] | None = None, optional: Collection[str] = ()
+) -> list[io.Input]:
     """One input per field, in order, with the field's default, limits and meaning.
 
-    `choices` gives a list to fields whose values only the host knows, such as its files and samplers.
+    `choices` gives a list to fields whose values only the host knows, such as its files and samplers. `optional` names
+    fields that a graph may leave out, beside those for experts: what is added to a published node must be.
     """
-    return [_widget(field, (choices or {}).get(field.name)) for field in dataclasses.fields(config)]
+    return [
+        _widget(field, (choices or {}).get(field.name), field.name in optional or field.metadata["advanced"])
+        for field in dataclasses.fields(config)
+    ]
 
 
 def config_of(config: type, values: Mapping[str, Any]) -> Any:
@@ -26,10 +32,10 @@ def config_of(config: type, values: Mapping[str, Any]) -> Any:
     return config_from(config, {name: _value(name, value, defaults.get(name)) for name, value in values.items()})
 
 
-def _widget(field: dataclasses.Field, host_choices: Sequence[str] | None) -> io.Input:
+def _widget(field: dataclasses.Field, host_choices: Sequence[str] | None, is_optional: bool) -> io.Input:
     limits, default = field.metadata, field.default
     # What only experts need may be left out of a graph: those that people write for the HTTP API stay short and valid.
-    common = dict(tooltip=limits["doc"], advanced=limits["advanced"] or None, optional=limits["advanced"])
+    common = dict(tooltip=limits["doc"], advanced=limits["advanced"] or None, optional=is_optional)
     options = list(host_choices or limits["choices"])
     if options:
         return io.Combo.Input(field.name, options=options, default=default, **common)

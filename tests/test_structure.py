@@ -25,7 +25,10 @@ SOURCES = (
     "__init__.py", "trainer/**/*.py", "nodes/**/*.py", "pocket/**/*.py", "bench/**/*.py", "tests/**/*.py",
     "tests/**/*.mjs", "web/**/*.js",
 )  # fmt: skip
-NODE_IDS = {"LoadPhotoFolder", "CleanAndResize", "AutoCaption", "TrainZImageLoRA", "CheckpointSweep", "ApplyLoRA"}
+NODE_IDS = {
+    "LoadPhotoFolder", "CleanAndResize", "AutoCaption", "DatasetReport", "TrainZImageLoRA", "CheckpointSweep",
+    "ApplyLoRA",
+}  # fmt: skip
 
 OF_ONE_MACHINE = re.compile(
     r"(?<![\w.~])/(?:root|work|opt)/[\w.]|/home/(?!(?:me|you)\b)\w|[/\\]Users[/\\](?!you\b)\w"

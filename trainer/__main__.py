@@ -1,4 +1,4 @@
-"""The command line: `python -m trainer demo|train`. Reads arguments; the verbs are in `cli/`."""
+"""The command line: `python -m trainer demo|prepare|train`. Reads arguments; the verbs are in `cli/`."""
 
 from __future__ import annotations
 
@@ -49,6 +49,12 @@ def _status(chosen: argparse.Namespace, screen: Screen, ranks: Ranks) -> int:
 
 def _run(chosen: argparse.Namespace, screen: Screen, ranks: Ranks) -> bool:
     """Whether the verb came to its end. Each verb's module is read when it is asked for: --help stays instant."""
+    if chosen.verb == "prepare":
+        from .cli.job import read_job
+        from .cli.prepare import run_prepare
+
+        run_prepare(read_job(chosen.job), screen)
+        return True
     if chosen.verb == "train":
         from .cli.job import read_job
         from .cli.train import run_job
@@ -69,17 +75,18 @@ def _parser(language: str) -> argparse.ArgumentParser:
         epilog=say("cli.help.epilog"),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    verbs = parser.add_subparsers(dest="verb", required=True, metavar="demo | train")
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="demo | prepare | train")
     demo = verbs.add_parser("demo", help=say("cli.help.demo"), description=say("cli.help.demo"))
     demo.add_argument("--out", type=Path, default=Path("demo"), metavar="DIR", help=say("cli.help.out"))
-    train = verbs.add_parser(
-        "train",
-        help=say("cli.help.train"),
-        description=say("cli.help.train"),
-        epilog=say("cli.help.job_keys"),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    train.add_argument("job", type=Path, metavar="JOB.yaml", help=say("cli.help.job"))
+    for verb, help_key in (("prepare", "cli.help.prepare"), ("train", "cli.help.train")):
+        with_job = verbs.add_parser(
+            verb,
+            help=say(help_key),
+            description=say(help_key),
+            epilog=say("cli.help.job_keys"),
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        with_job.add_argument("job", type=Path, metavar="JOB.yaml", help=say("cli.help.job"))
     return parser
 
 

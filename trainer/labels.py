@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
+import re
+
 from .messages import Message, sentence
 from .pictures import Font, can_draw
+
+_WIDE = "\u3001-\u30ff\u3400-\u9fff\uff01-\uffef"
+_OPENING, _CLOSING = "（“《「", "，。；：、？！）”》」…"
+_WORD = re.compile(
+    f"( ?)([{_OPENING}]*(?:[{_WIDE}]|[^ {_WIDE}{_OPENING}{_CLOSING}]+|[{_OPENING}{_CLOSING}])[{_CLOSING}]*)"
+)
+"""What stays together on a line, after the space before it: a word, or a Chinese character with its marks."""
 
 
 class Labels:
@@ -26,10 +35,13 @@ class Labels:
         return self.font.getlength(text)
 
     def wrap(self, text: str, width_px: float) -> tuple[str, ...]:
-        """The text in lines no wider than `width_px`, broken between words, or inside one that alone is wider."""
+        """The text in lines no wider than `width_px`, broken between words, or inside one that alone is wider.
+
+        Chinese is broken between any two characters, but no line begins with a closing mark or ends in an opening one.
+        """
         lines = [""]
-        for word in text.split():
-            longer = f"{lines[-1]} {word}".strip()
+        for space, word in _WORD.findall(" ".join(text.split())):
+            longer = lines[-1] + space + word if lines[-1] else word
             if self.width_px(longer) <= width_px:
                 lines[-1] = longer
                 continue

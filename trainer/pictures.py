@@ -30,18 +30,30 @@ def font(size_px: int) -> Font:
 
 def can_draw(text: str, with_font: Font) -> bool:
     """Whether the font has a glyph for every character, so that no boxes appear."""
-    missing = _drawn(_IN_NO_FONT, with_font)
-    return all(character.isspace() or _drawn(character, with_font) != missing for character in text)
+    return all(character.isspace() or _has_glyph(character, with_font) for character in text)
 
 
 def fit_text(text: str, with_font: Font, width_px: int) -> str:
     """The text, its middle left out as far as needed to be no wider than `width_px`; empty if nothing fits."""
-    kept = len(text)
-    shown = text
-    while kept and with_font.getlength(shown) > width_px:
-        kept -= 1
-        shown = text[: (kept + 1) // 2] + "..." + text[len(text) - kept // 2 :]
-    return shown if kept else ""
+    if with_font.getlength(text) <= width_px:
+        return text
+    fewest, too_many = 0, len(text)
+    while too_many - fewest > 1:
+        kept = (fewest + too_many) // 2
+        if with_font.getlength(_without_middle(text, kept)) <= width_px:
+            fewest = kept
+        else:
+            too_many = kept
+    return _without_middle(text, fewest) if fewest else ""
+
+
+def _without_middle(text: str, kept: int) -> str:
+    return text[: (kept + 1) // 2] + "..." + text[len(text) - kept // 2 :]
+
+
+@lru_cache(maxsize=8192)
+def _has_glyph(character: str, with_font: Font) -> bool:
+    return _drawn(character, with_font) != _drawn(_IN_NO_FONT, with_font)
 
 
 def _drawn(character: str, with_font: Font) -> tuple[object, bytes]:

@@ -3,13 +3,13 @@ import { app } from "../../scripts/app.js";
 
 /** Hide a node's `advanced` widgets until "Show Advanced" is chosen in its menu; their values count all the same. */
 function foldAdvancedWidgets(node) {
-  const advanced = (node.widgets ?? []).filter((widget) => widget.options?.advanced);
+  const advanced = (node.widgets ?? []).filter((widget) => widget.options?.advanced && !widget.options.hidden);
   for (const widget of advanced) {
     widget.advanced = true; // what puts "Show Advanced" into the menu
     // The classic canvas leaves room for advanced widgets that it does not draw, but not for hidden ones.
     Object.defineProperty(widget, "hidden", {
       configurable: true,
-      get: () => !node.showAdvanced && !window.LiteGraph.vueNodesMode,
+      get: () => widget.options.hidden || (!node.showAdvanced && !window.LiteGraph.vueNodesMode),
       set: () => {},
     });
   }

@@ -84,8 +84,9 @@ class QueueRefused(Exception):
 class ComfyServer:
     """One server on a free port, with every folder under `base_dir`. Use as a context manager."""
 
-    def __init__(self, base_dir: Path, packs: dict[str, Path]) -> None:
+    def __init__(self, base_dir: Path, packs: dict[str, Path], options: tuple[str, ...] = ()) -> None:
         self.base_dir = base_dir
+        self.options = options
         self.packs = packs
         self.log_path = base_dir / "server.log"
         self.port = 0
@@ -118,7 +119,7 @@ class ComfyServer:
         environment |= {"HF_HOME": str(self.base_dir / "empty_hub"), "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
         command = [
             comfyui_python(), str(comfyui_path() / "main.py"), "--cpu", "--base-directory", str(self.base_dir),
-            "--database-url", "sqlite:///:memory:", "--disable-api-nodes", "--port", str(self.port),
+            "--database-url", "sqlite:///:memory:", "--disable-api-nodes", "--port", str(self.port), *self.options,
         ]  # fmt: skip
         with open(self.log_path, "ab") as log:
             self._process = subprocess.Popen(

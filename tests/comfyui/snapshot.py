@@ -9,7 +9,15 @@ from pathlib import Path
 from tests.comfyui.server import PACK_NAME, REPOSITORY, ComfyServer
 from tests.comfyui.test_contract import signature
 
-NODE_IDS = ("LoadPhotoFolder", "CleanAndResize", "AutoCaption", "TrainZImageLoRA", "CheckpointSweep", "ApplyLoRA")
+NODE_IDS = (
+    "LoadPhotoFolder",
+    "CleanAndResize",
+    "AutoCaption",
+    "DatasetReport",
+    "TrainZImageLoRA",
+    "CheckpointSweep",
+    "ApplyLoRA",
+)
 
 
 def main() -> None:

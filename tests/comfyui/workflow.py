@@ -9,6 +9,7 @@ from typing import Any
 from tests.comfyui.server import REPOSITORY, Graph
 
 QUICK_START = REPOSITORY / "example_workflows" / "01_quick_start.json"
+PHOTOS = REPOSITORY / "example_workflows" / "02_photos.json"
 _WIDGET_TYPES = ("INT", "FLOAT", "STRING", "BOOLEAN", "COMBO")
 _NEVER, _BYPASS = 2, 4
 _POCKET_LOADERS = {
@@ -43,8 +44,13 @@ def pocket_version(
     """The same graph with the pocket's loaders; `changes` sets widgets: node type -> name -> value."""
     workflow = copy.deepcopy(workflow)
     workflow["nodes"] = [node for node in workflow["nodes"] if node["mode"] != _BYPASS]
+    there = {node["id"] for node in workflow["nodes"]}
+    workflow["links"] = [link for link in workflow["links"] if link[1] in there]
+    kept_links = {link[0] for link in workflow["links"]}
     for node in workflow["nodes"]:
         node.get("properties", {}).pop("models", None)
+        for entry in node.get("inputs", ()):
+            entry["link"] = entry["link"] if entry.get("link") in kept_links else None
         if node["type"] in _POCKET_LOADERS:
             node["type"], node["widgets_values"] = _POCKET_LOADERS[node["type"]]
             del node["widgets_values_named"]
@@ -58,14 +64,15 @@ def pocket_version(
 
 def to_api(workflow: dict[str, Any], object_info: dict[str, Any]) -> Graph:
     """The graph that the front end would queue: widgets by name, links as [node id, slot]."""
-    sources = {link[0]: [str(link[1]), link[2]] for link in workflow["links"]}
+    active = {node["id"] for node in workflow["nodes"] if node["mode"] not in (_NEVER, _BYPASS)}
+    sources = {link[0]: [str(link[1]), link[2]] for link in workflow["links"] if link[1] in active}
     graph: Graph = {}
     for node in workflow["nodes"]:
         if node["type"] not in object_info or node["mode"] in (_NEVER, _BYPASS):
             continue  # notes, and nodes that are switched off
         names = widget_names(node["type"], object_info)
         inputs = {name: value for name, value in zip(names, node.get("widgets_values", [])) if name}
-        linked = {entry["name"]: sources[entry["link"]] for entry in node["inputs"] if entry.get("link") is not None}
+        linked = {entry["name"]: sources[entry["link"]] for entry in node["inputs"] if entry.get("link") in sources}
         graph[str(node["id"])] = {"class_type": node["type"], "inputs": inputs | linked}
     return graph
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trainer.captions.template import CaptionConfig
-from trainer.photos.clean import CleanConfig
+from trainer.photos.cleaning.config import CleanConfig
 from trainer.sweep.cells import SweepConfig
 from trainer.training.config import TrainConfig
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 import io
 import struct
 import zlib
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
+
+from trainer.photos.photo import PhotoSet
 
 SKIN = (193, 155, 132)
 """A skin tone; read as sRGB where Display P3 is meant, it turns out visibly grey."""
@@ -35,12 +38,13 @@ def left_half_red() -> Image.Image:
     return image
 
 
+def chunk(name: bytes, data: bytes) -> bytes:
+    """A PNG's chunk with its length and checksum."""
+    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+
 def png(bit_depth: int, color_type: int, width_px: int, height_px: int, rows: bytes) -> bytes:
     """A PNG of any kind, which Pillow itself cannot always write; `rows` begin with their filter byte."""
-
-    def chunk(name: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
-
     header = struct.pack(">IIBBBBB", width_px, height_px, bit_depth, color_type, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
 
@@ -73,3 +77,20 @@ def display_p3_profile() -> bytes:
     header = struct.pack(">I4sI4s4s4s", size, b"none", 0x02400000, b"mntr", b"RGB ", b"XYZ ")
     header += bytes(12) + b"acsp" + bytes(28) + struct.pack(">3i", 63190, 65536, 54061)
     return header.ljust(128, b"\0") + table + body
+
+
+def make_photo(path: Path, seed: int = 0, width_px: int = 96, height_px: int = 64, **options: object) -> Path:
+    """A picture file of noise, in the format of its suffix."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    noisy(width_px, height_px, seed).save(path, **options)
+    return path
+
+
+def names(photos: PhotoSet) -> list[str]:
+    """The photos' paths below their folder."""
+    return [photo.path.relative_to(photos.folder).as_posix() for photo in photos.photos]
+
+
+def reasons(photos: PhotoSet) -> dict[str, str]:
+    """Rejected files and the key of the reason."""
+    return {file.path.name: file.reason.key for file in photos.rejected}

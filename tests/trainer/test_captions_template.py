@@ -12,7 +12,8 @@ from trainer.captions.dataset import Dataset
 from trainer.captions.template import CaptionConfig, caption_photos
 from trainer.files import file_hash
 from trainer.messages import UserError
-from trainer.photos.clean import CleanConfig, clean_photos
+from trainer.photos.cleaning.clean import clean_photos
+from trainer.photos.cleaning.config import CleanConfig
 from trainer.photos.load import load_photos
 from trainer.photos.photo import PhotoSet
 
@@ -24,7 +25,7 @@ def cleaned(tmp_path: Path) -> PhotoSet:
     for index, name in enumerate(("1", "2", "10")):
         Image.new("RGB", (32, 24), (index, 99, 99)).save(tmp_path / f"photos/{name}.png")
     photos = load_photos(tmp_path / "photos", recursive=False)
-    return clean_photos(photos, CleanConfig(), tmp_path / "work", lambda done, total: None)
+    return clean_photos(photos, CleanConfig(), tmp_path / "work")
 
 
 def captions(dataset: Dataset) -> list[str]:

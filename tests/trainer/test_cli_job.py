@@ -7,6 +7,7 @@ import pytest
 
 from trainer.cli.job import JobFile, job_from, read_job
 from trainer.messages import UserError
+from trainer.photos.cleaning.config import CleanConfig
 from trainer.training.config import TrainConfig
 
 GUIDE = """\
@@ -79,6 +80,27 @@ def test_every_training_setting_can_be_written(tmp_path):
     written = dataclasses.asdict(config).items()
     lines = [f"{name}: {list(value) if isinstance(value, tuple) else value}" for name, value in written]
     assert job_in(tmp_path, "\n".join([*lines, "photos: p", "subject: S"])).train_config == config
+
+
+def test_cleaning_is_set_by_an_indented_block(tmp_path):
+    text = "photos: p\nsubject: S\nclean:\n  crop: report\n  longest_side_px: 768 (px)\n  borders: off\n  sharpen:\n"
+    job = job_in(tmp_path, text)
+    assert job.clean == CleanConfig(crop="report", longest_side_px=768, borders="off")
+    assert job_in(tmp_path, "photos: p\nsubject: S\nclean:\n").clean == CleanConfig()
+
+
+@pytest.mark.parametrize(
+    ("clean", "key"),
+    [
+        ({"crops": "off"}, "settings.unknown"),
+        ({"crop": "perhaps"}, "settings.choice"),
+        ({"longest_side_px": "1"}, "settings.low"),
+        ("off", "settings.kind"),
+    ],
+)
+def test_a_mistake_in_the_cleaning_block_is_refused_by_name(clean, key):
+    error = refusal({"clean": clean})
+    assert error.message.key == key
 
 
 @pytest.mark.parametrize(

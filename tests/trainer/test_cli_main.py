@@ -62,6 +62,15 @@ def test_a_job_file_becomes_lora_files_and_a_curve(job_path, capsys):
     assert "already made its 6 steps" in capsys.readouterr().out
 
 
+def test_prepare_makes_working_copies_says_what_it_found_and_trains_nothing(job_path, capsys):
+    assert main(["prepare", str(job_path)]) == FINISHED
+    said = capsys.readouterr().out
+    run_dir = job_path.parent / "out" / "zimage_lora" / "米拉"
+    assert len(list((run_dir / "photos").glob("*.png"))) == 3
+    assert "3.jpg" in said and "3 working copies" in said
+    assert [path.name for path in run_dir.iterdir()] == ["photos"] and not (job_path.parent / "out" / "loras").exists()
+
+
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for one process")
 def test_ctrl_c_saves_and_the_same_command_goes_on(job_path, capsys):
     text = job_path.read_text(encoding="utf-8")
@@ -122,7 +131,7 @@ def test_messages_are_in_the_systems_language(monkeypatch, capsys, tmp_path, loc
     assert said in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["train", "--help"], ["demo", "--help"]])
+@pytest.mark.parametrize("arguments", [["--help"], ["prepare", "--help"], ["train", "--help"], ["demo", "--help"]])
 def test_help_is_there_and_exits_well(capsys, arguments):
     with pytest.raises(SystemExit) as left:
         main(arguments)
@@ -132,11 +141,14 @@ def test_help_is_there_and_exits_well(capsys, arguments):
 
 def test_the_job_file_in_the_help_is_a_job_file_with_the_defaults(capsys, tmp_path):
     from trainer.cli.job import JobFile, read_job
+    from trainer.photos.cleaning.config import CleanConfig
 
     with pytest.raises(SystemExit):
         main(["train", "--help"])
     lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("  ") and ": " in line + " "]
-    block = [line for line in lines if line.split(":")[0].strip() in JobFile.__dataclass_fields__]
+    keys = {*JobFile.__dataclass_fields__, *CleanConfig.__dataclass_fields__}
+    block = [line for line in lines if line.split(":")[0].strip() in keys]
+    assert len(block) > 25
     path = tmp_path / "help.yaml"
     path.write_text("\n".join(block), encoding="utf-8")
     assert read_job(path) == JobFile(photos="C:/photos/merlina", subject="Merlina")

@@ -1,146 +1,122 @@
-"""A folder as it comes from a phone, a camera, the web and a zip file, through the whole line up to captions."""
+"""A folder as it comes from a phone, a camera, the web, a zip file and an enemy: every file loaded right or named."""
 
 from __future__ import annotations
 
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image, features
 
-from tests.trainer.awkward_files import SKIN, display_p3_profile, encoded, noisy, png
-from trainer.captions.template import CaptionConfig, caption_photos
-from trainer.files import file_hash
-from trainer.photos.clean import CleanConfig, clean_photos
-from trainer.photos.load import load_photos, shown_path
-from trainer.photos.report import contact_sheet, describe
+from tests.trainer.awkward_corpus import bad_files, good_files, make_corpus
+from tests.trainer.untouched import untouched
+from trainer.photos.load import load_photos
+from trainer.photos.pixels import read_pixels
 
-GREEN, GREY = (30, 160, 90), (128, 128, 128)
-SRGB_SKIN = (200, 153, 128)
-SIZE = (60, 40)
-
-
-def plain(color: tuple[int, ...] = GREEN, mode: str = "RGB", size: tuple[int, int] = SIZE) -> Image.Image:
-    """A picture of one color."""
-    return Image.new("RGB", size, color).convert(mode)
-
-
-def turned(orientation: int) -> Image.Exif:
-    """EXIF data that say how the camera was held."""
-    exif = Image.Exif()
-    exif[0x0112] = orientation
-    return exif
-
-
-def good_files() -> dict[str, tuple[bytes, tuple[int, int], tuple[int, ...]]]:
-    """Path, bytes, size as seen and color, all different from each other."""
-    upright, lying = SIZE, SIZE[::-1]
-    half = plain(GREEN, "RGBA")
-    half.putalpha(0)
-    deep_rows = (b"\0" + np.array([GREEN] * 60, dtype=">u2").__mul__(257).astype(">u2").tobytes()) * 40
-    deep_grey = Image.fromarray(np.full(SIZE[::-1], 128 * 257, dtype=np.uint16))
-    several = dict(save_all=True, append_images=[plain((255, 0, 0))])
-    p3 = display_p3_profile()
-    files = {
-        "plain.jpg": (encoded(plain(), "JPEG", quality=95), upright, GREEN),
-        "SHOUTING.JPEG": (encoded(plain(), "JPEG", quality=94), upright, GREEN),
-        "progressive.jpg": (encoded(plain(), "JPEG", progressive=True), upright, GREEN),
-        "held upright.jpg": (encoded(plain(), "JPEG", exif=turned(6)), lying, GREEN),
-        "held upside down.jpg": (encoded(plain(), "JPEG", exif=turned(3)), upright, GREEN),
-        "held mirrored.webp": (encoded(plain(), "WEBP", exif=turned(5), quality=95), lying, GREEN),
-        "scan upright.tif": (encoded(plain(), "TIFF", exif=turned(8)), lying, GREEN),
-        "phone colors.jpg": (encoded(plain(SKIN), "JPEG", icc_profile=p3, quality=98), upright, SRGB_SKIN),
-        "phone colors.png": (encoded(plain(SKIN), "PNG", icc_profile=p3), upright, SRGB_SKIN),
-        "broken profile.png": (encoded(plain(), "PNG", icc_profile=b"?"), upright, GREEN),
-        "grey.png": (encoded(plain(GREY, "L"), "PNG"), upright, GREY),
-        "grey.jpg": (encoded(plain(GREY, "L"), "JPEG"), upright, GREY),
-        "sixteen bits grey.png": (encoded(deep_grey, "PNG"), upright, GREY),
-        "sixteen bits grey.tiff": (encoded(deep_grey, "TIFF"), upright, GREY),
-        "sixteen bits color.png": (png(16, 2, 60, 40, deep_rows), upright, GREEN),
-        "print.jpg": (encoded(plain((0, 160, 0), "CMYK"), "JPEG", quality=95), upright, (0, 160, 0)),
-        "print.tif": (encoded(plain((0, 160, 0), "CMYK"), "TIFF"), upright, (0, 160, 0)),
-        "palette.png": (encoded(plain(GREEN).quantize(4), "PNG"), upright, GREEN),
-        "see-through.png": (encoded(half, "PNG"), upright, (255, 255, 255)),
-        "see-through.webp": (encoded(half, "WEBP", lossless=True, exact=True), upright, (255, 255, 255)),
-        "see-through palette.gif": (encoded(half, "GIF"), upright, (255, 255, 255)),
-        "moving.gif": (encoded(plain(), "GIF", **several), upright, GREEN),
-        "moving.webp": (encoded(plain(), "WEBP", lossless=True, **several), upright, GREEN),
-        "moving.png": (encoded(plain(), "PNG", **several), upright, GREEN),
-        "two pages.tif": (encoded(plain(), "TIFF", **several), upright, GREEN),
-        "burst.jpg": (encoded(plain(), "MPO", quality=96, **several), upright, GREEN),
-        "old.bmp": (encoded(plain(), "BMP"), upright, GREEN),
-        "really a png.jpg": (encoded(plain(), "PNG", compress_level=1), upright, GREEN),
-        "with a film.jpg": (encoded(plain(), "JPEG", quality=93) + b"a film" * 99, upright, GREEN),
-        "very wide.png": (encoded(plain(size=(3000, 16)), "PNG"), (3000, 16), GREEN),
-        "小美/照片 1 😀.jpg": (encoded(plain(), "JPEG", quality=92), upright, GREEN),
-        "小美/2/cafe\u0301.jpg": (encoded(plain(), "JPEG", quality=91), upright, GREEN),
-    }
-    if features.check("avif"):
-        files["new.avif"] = (encoded(plain(), "AVIF", quality=95), upright, GREEN)
-    return files
+ROOT = Path(__file__).parents[2]
+ORDINARY_USER = 65534
+LOAD_AS_ORDINARY_USER = """
+import json, os, sys
+from pathlib import Path
+from PIL import Image
+try:
+    import av.video.codeccontext
+except ImportError:
+    pass
+from tests.trainer.fuzz_photos import peak_bytes
+from trainer.messages import UserError
+from trainer.photos.load import load_photos
+Image.init()  # an ordinary user may not be able to read this Python's own folder
+folder, user = Path(sys.argv[1]), int(sys.argv[2])
+try:
+    if os.geteuid() == 0:
+        os.setgroups([])
+        os.setresgid(user, user, user)
+        os.setresuid(user, user, user)
+except PermissionError:
+    sys.exit(print(json.dumps({"skip": "root may not become an ordinary user here"})))
+try:
+    photos = load_photos(folder, recursive=True)
+except UserError as error:
+    sys.exit(print(json.dumps({"refused": error.message.key})))
+print(json.dumps({
+    "photos": [photo.path.relative_to(folder).as_posix() for photo in photos.photos],
+    "rejected": {file.path.relative_to(folder).as_posix(): file.reason.key for file in photos.rejected},
+    "peak_bytes": peak_bytes(),
+}))
+"""
 
 
-def bad_files() -> dict[str, tuple[bytes, str]]:
-    """Path, bytes and the reason for which they are rejected."""
-    photo = noisy()
-    jpeg, web_picture = encoded(photo, "JPEG"), encoded(photo, "WEBP")
-    return {
-        "bad/cut.jpg": (jpeg[: len(jpeg) // 2], "photos.damaged"),
-        "bad/cut at 5 %.jpg": (jpeg[: len(jpeg) // 20], "photos.damaged"),
-        "bad/cut.png": (encoded(photo, "PNG")[:-500], "photos.damaged"),
-        "bad/cut.webp": (web_picture[: len(web_picture) // 2], "photos.damaged"),
-        "bad/cut.gif": (encoded(photo, "GIF")[:-500], "photos.damaged"),
-        "bad/cut.tif": (encoded(photo, "TIFF")[:-500], "photos.damaged"),
-        "bad/cut.bmp": (encoded(photo, "BMP")[:-500], "photos.damaged"),
-        "bad/empty.jpg": (b"", "photos.empty_file"),
-        "bad/page.jpg": (b"<!DOCTYPE html><title>403 Forbidden</title>", "photos.not_a_picture"),
-        "bad/text.png": ("小美".encode(), "photos.not_a_picture"),
-        "bad/one pixel.png": (encoded(plain(size=(1, 1)), "PNG"), "photos.too_small"),
-        "bad/bomb.png": (png(8, 0, 20_000, 20_000, b"\0"), "photos.too_many_pixels"),
-        "z copy of plain.jpg": (good_files()["plain.jpg"][0], "photos.duplicate"),
-    }
+def load_as_ordinary_user(folder: Path) -> dict[str, Any]:
+    """What loading finds in a process of its own that is not root; also how much memory that took."""
+    command = [sys.executable, "-W", "ignore", "-c", LOAD_AS_ORDINARY_USER, str(folder), str(ORDINARY_USER)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr[-2000:]
+    found = json.loads(done.stdout)
+    if "skip" in found:
+        pytest.skip(found["skip"])
+    return found
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """All of them in one folder, with files that are nobody's photos."""
-    folder = tmp_path / "照片 of Merlina"
-    silent = {"notes.txt": b"hello", "data.json": b"{}", ".hidden.jpg": b"x", "小美/Thumbs.db": b"x", "clip.mov": b"x"}
-    contents = {name: data for name, (data, *_) in {**good_files(), **bad_files()}.items()}
-    for name, data in {**contents, **silent}.items():
+def folder() -> Iterator[Path]:
+    """An empty folder that an ordinary user can enter, unlike pytest's own."""
+    place = Path(tempfile.mkdtemp())
+    place.chmod(0o755)
+    (place / "照片 of Merlina").mkdir()
+    yield place / "照片 of Merlina"
+    locked = place / "照片 of Merlina/locked"
+    if locked.exists():
+        locked.chmod(0o700)
+    shutil.rmtree(place)
+
+
+def test_corpus_is_large_enough() -> None:
+    assert len(good_files()) + len(bad_files()) >= 60
+    contents = [data for data, *_ in good_files().values()]
+    assert len(set(contents)) == len(contents)
+
+
+needs_rights = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such rights, nor pipes in folders")
+
+
+@needs_rights
+def test_every_file_is_loaded_or_named_with_its_reason_as_an_ordinary_user(folder: Path) -> None:
+    photos, rejected = make_corpus(folder)
+    with untouched(folder):
+        found = load_as_ordinary_user(folder)
+    assert set(found["photos"]) == photos
+    assert found["rejected"] == rejected
+    assert found["peak_bytes"] < 1_000_000_000
+
+
+@needs_rights
+def test_folder_that_may_not_be_entered_is_refused(folder: Path) -> None:
+    (folder / "locked").mkdir(mode=0)
+    assert load_as_ordinary_user(folder / "locked") == {"refused": "photos.folder_forbidden"}
+    assert load_as_ordinary_user(folder / "locked/in it") == {"refused": "photos.folder_forbidden"}
+
+
+def test_every_photo_is_read_right_and_nothing_is_touched(folder: Path) -> None:
+    for name, (data, *_) in good_files().items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(data)
-    return folder
-
-
-def test_every_awkward_file_is_read_right_or_rejected_with_its_reason(folder: Path, tmp_path: Path) -> None:
-    photos = load_photos(folder, recursive=True)
-    rejected = {shown_path(file.path, folder): file.reason.key for file in photos.rejected}
-    assert rejected == {name: reason for name, (_, reason) in bad_files().items()}
-
-    cleaned = clean_photos(photos, CleanConfig(), tmp_path / "work", lambda done, total: None)
-    wrong = []
-    for before, after in zip(photos.photos, cleaned.photos, strict=True):
-        _, size, color = good_files()[shown_path(before.path, folder)]
-        with Image.open(after.path) as copy:
-            pixels = np.asarray(copy, dtype=float)
-        right_size = (before.width_px, before.height_px) == size and max(pixels.shape[:2]) == min(1024, max(size))
-        if not right_size or pixels.shape[2] != 3 or np.abs(pixels - color).max() > 4:
-            wrong.append((before.path.name, pixels.shape, pixels.mean((0, 1)), color))
-    assert wrong == []
-    assert {shown_path(photo.source_path, folder) for photo in cleaned.photos} == set(good_files())
-
-
-def test_nothing_in_the_users_folder_is_ever_touched(folder: Path, tmp_path: Path) -> None:
-    def state() -> dict[str, tuple[str, int]]:
-        files = [path for path in folder.rglob("*") if path.is_file()]
-        return {str(path): (file_hash(path), path.stat().st_mtime_ns) for path in files}
-
-    before = state()
-    photos = load_photos(folder, recursive=True)
-    cleaned = clean_photos(photos, CleanConfig(), tmp_path / "work", lambda done, total: None)
-    for one in (photos, cleaned):
-        caption_photos(one, CaptionConfig(subject="小美"))
-        contact_sheet(one, thumb_px=48)
-        assert len(describe(one, "zh").splitlines()) > len(bad_files())
-    assert state() == before
+    with untouched(folder):
+        photos = load_photos(folder, recursive=True)
+        assert not photos.rejected and len(photos.photos) == len(good_files())
+        wrong = []
+        for photo in photos.photos:
+            _, size, color = good_files()[photo.path.relative_to(folder).as_posix()]
+            pixels_HWC = np.asarray(read_pixels(photo.path), dtype=float)
+            right_size = (photo.width_px, photo.height_px) == pixels_HWC.shape[1::-1] == size
+            if not right_size or np.abs(pixels_HWC - color).max() > 4:
+                wrong.append((photo.path.name, pixels_HWC.shape, pixels_HWC.mean((0, 1)), color))
+        assert wrong == []

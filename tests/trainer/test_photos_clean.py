@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
+import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from trainer.files import file_hash
-from trainer.messages import UserError
-from trainer.photos.clean import CleanConfig, clean_photos, scaled_size
-from trainer.photos.load import load_photos, read_pixels
-from trainer.photos.photo import PhotoSet
+from trainer.messages import Message, UserError, sentence
+from trainer.photos.cleaning.clean import check_any_left, clean_photos, none_left
+from trainer.photos.cleaning.config import CleanConfig
+from trainer.photos.cleaning.views import photo_views
+from trainer.photos.cleaning.working_copies import UNUSED_DAYS
+from trainer.photos.edits import NO_EDITS, Edits, PhotoEdit
+from trainer.photos.load import load_photos
+from trainer.photos.photo import WHOLE, PhotoSet
+from trainer.photos.pixels import read_pixels
 
 
 def make_photo(path: Path, width_px: int, height_px: int, seed: int = 0, **options: object) -> Path:
@@ -25,27 +31,21 @@ def make_photo(path: Path, width_px: int, height_px: int, seed: int = 0, **optio
     return path
 
 
-def clean(folder: Path, work_dir: Path, **settings: int) -> PhotoSet:
-    """Load and clean, without progress."""
+def clean(folder: Path, work_dir: Path, edits: Edits = NO_EDITS, **settings: Any) -> PhotoSet:
+    """Load and clean, without progress and without any model."""
     photos = load_photos(folder, recursive=True)
-    return clean_photos(photos, CleanConfig(**settings), work_dir, lambda done, total: None)
+    return clean_photos(photos, CleanConfig(**settings), work_dir, edits=edits)
+
+
+def edits_of(path: Path, **said: Any) -> Edits:
+    """What was said by hand about one photo."""
+    return Edits(photos={file_hash(path): PhotoEdit(name=path.name, **said)})
 
 
 def state_of(folder: Path) -> dict[str, tuple[str, int]]:
     """Every file below a folder with its bytes' hash and its time."""
     files = [path for path in folder.rglob("*") if path.is_file()]
     return {path.relative_to(folder).as_posix(): (file_hash(path), path.stat().st_mtime_ns) for path in files}
-
-
-@pytest.mark.parametrize("longest_side_px", [256, 1000, 1024])
-def test_scaling_keeps_the_aspect_ratio_and_never_enlarges(longest_side_px: int) -> None:
-    sizes = np.random.default_rng(1).integers(1, 9000, (500, 2))
-    for width_px, height_px in sizes.tolist():
-        new_width_px, new_height_px = scaled_size(width_px, height_px, longest_side_px)
-        assert max(new_width_px, new_height_px) == min(longest_side_px, max(width_px, height_px))
-        exact = min(1.0, longest_side_px / max(width_px, height_px))
-        assert abs(new_width_px - max(1, width_px * exact)) <= 0.5
-        assert abs(new_height_px - max(1, height_px * exact)) <= 0.5
 
 
 def test_working_copies_are_upright_png_of_the_asked_size(tmp_path: Path) -> None:
@@ -137,26 +137,118 @@ def test_originals_are_never_written(tmp_path: Path) -> None:
     assert state_of(tmp_path / "photos") == before
 
 
-def test_small_photos_are_warned_about_by_name(tmp_path: Path) -> None:
-    make_photo(tmp_path / "photos/small.png", 511, 300)
-    make_photo(tmp_path / "photos/enough.png", 300, 512, 1)
-    warnings = clean(tmp_path / "photos", tmp_path / "work").warnings
-    assert [warning.key for warning in warnings] == ["photos.few", "photos.small"]
-    assert warnings[1].values["names"] == "small.png"
-
-
 def test_photo_that_has_gone_is_named(tmp_path: Path) -> None:
     path = make_photo(tmp_path / "photos/a.png", 600, 400)
     photos = load_photos(tmp_path / "photos", recursive=False)
     path.unlink()
     with pytest.raises(UserError) as refused:
-        clean_photos(photos, CleanConfig(), tmp_path / "work", lambda done, total: None)
+        clean_photos(photos, CleanConfig(), tmp_path / "work")
     assert refused.value.message.key == "photos.gone" and str(path) in str(refused.value)
 
 
-def test_cleaning_working_copies_again_remembers_the_users_file(tmp_path: Path) -> None:
+def test_cleaning_working_copies_again_remembers_the_users_file_and_which_part_is_left(tmp_path: Path) -> None:
     path = make_photo(tmp_path / "photos/a.png", 600, 400)
-    once = clean(tmp_path / "photos", tmp_path / "work")
-    twice = clean_photos(once, CleanConfig(longest_side_px=256), tmp_path / "work 2", lambda done, total: None)
-    assert twice.photos[0].source_path == path and twice.photos[0].width_px == 256
-    assert dataclasses.replace(twice, photos=()) == dataclasses.replace(once, photos=(), warnings=twice.warnings)
+    once = clean(tmp_path / "photos", tmp_path / "work", edits_of(path, crop=(0.0, 0.0, 0.5, 1.0)))
+    hand = edits_of(path, crop=(0.25, 0.0, 1.0, 0.5))
+    [photo] = clean_photos(once, CleanConfig(longest_side_px=256), tmp_path / "work 2", edits=hand).photos
+    assert photo.source_path == path and photo.source_hash == file_hash(path)
+    assert photo.shown_part == (0.25, 0.0, 0.5, 0.5) and (photo.width_px, photo.height_px) == (150, 200)
+    assert np.array_equal(read_pixels(photo.path), read_pixels(path).crop((150, 0, 300, 200)))
+
+
+def test_every_photo_is_kept_set_aside_or_rejected(tmp_path: Path) -> None:
+    for index in range(4):
+        make_photo(tmp_path / f"photos/{index}.png", 600, 400, index)
+    read_pixels(tmp_path / "photos/0.png").resize((300, 200)).save(tmp_path / "photos/copy.jpg", quality=60)
+    (tmp_path / "photos/5.jpg").write_bytes(b"no picture")
+    hand = edits_of(tmp_path / "photos/3.png", use=False)
+    cleaned = clean(tmp_path / "photos", tmp_path / "work", hand)
+    assert {photo.source_path.name for photo in cleaned.photos} == {"0.png", "1.png", "2.png"}
+    assert {one.photo.source_path.name: one.by_hand for one in cleaned.set_aside} == {"3.png": True, "copy.jpg": False}
+    assert [file.path.name for file in cleaned.rejected] == ["5.jpg"]
+
+
+def test_photo_that_is_set_aside_can_be_taken_back(tmp_path: Path) -> None:
+    make_photo(tmp_path / "photos/a.png", 600, 400)
+    read_pixels(tmp_path / "photos/a.png").resize((300, 200)).save(tmp_path / "photos/copy.jpg", quality=60)
+    assert len(clean(tmp_path / "photos", tmp_path / "work").photos) == 1
+    hand = edits_of(tmp_path / "photos/copy.jpg", use=True)
+    assert len(clean(tmp_path / "photos", tmp_path / "work", hand).photos) == 2
+    assert len(clean(tmp_path / "photos", tmp_path / "work", duplicates="report").photos) == 2
+
+
+def test_crop_drawn_by_hand_is_kept_to_the_pixel(tmp_path: Path) -> None:
+    path = make_photo(tmp_path / "photos/a.png", 600, 400)
+    hand = edits_of(path, crop=(1 / 6, 0.25, 0.5, 0.75))
+    [photo] = clean(tmp_path / "photos", tmp_path / "work", hand).photos
+    assert np.array_equal(read_pixels(photo.path), read_pixels(path).crop((100, 100, 300, 300)))
+    assert photo.shown_part == (1 / 6, 0.25, 0.5, 0.75)
+
+
+def test_edits_of_a_photo_that_is_gone_are_named(tmp_path: Path) -> None:
+    make_photo(tmp_path / "photos/a.png", 600, 400)
+    hand = Edits(photos={"0" * 64: PhotoEdit(name="gone.jpg", use=False)})
+    warnings = clean(tmp_path / "photos", tmp_path / "work", hand).warnings
+    assert [warning.values["names"] for warning in warnings if warning.key == "photos.edits_gone"] == ["gone.jpg"]
+
+
+def test_missing_models_are_named_once_and_only_if_their_step_is_on(tmp_path: Path) -> None:
+    for index in range(3):
+        make_photo(tmp_path / f"photos/{index}.png", 600, 400, index)
+    wanted = [warning.key for warning in clean(tmp_path / "photos", tmp_path / "work", background="blur").warnings]
+    assert wanted.count("photos.no_face_detector") == wanted.count("photos.no_background_remover") == 1
+    off = dict.fromkeys(("duplicates", "borders", "text_marks", "other_people", "crop"), "off")
+    unasked = clean(tmp_path / "photos", tmp_path / "work", **off)
+    assert [warning.key for warning in unasked.warnings] == ["photos.few"] and unasked.looked_for == ()
+
+
+def test_all_photos_set_aside_is_an_error_with_the_reason(tmp_path: Path) -> None:
+    path = make_photo(tmp_path / "photos/a.png", 600, 400)
+    cleaned = clean(tmp_path / "photos", tmp_path / "work", edits_of(path, use=False))
+    assert cleaned.photos == () and none_left(clean(tmp_path / "photos", tmp_path / "work")) is None
+    with pytest.raises(UserError) as refused:
+        check_any_left(cleaned)
+    for language in ("en", "zh"):
+        said = sentence(refused.value.message, language)
+        assert "a.png" in said and sentence(Message("photos.left_out_by_hand"), language) in said
+
+
+def test_copies_nobody_has_used_for_a_month_are_removed_and_nothing_else(tmp_path: Path) -> None:
+    path = make_photo(tmp_path / "photos/a.png", 600, 400)
+    old = clean(tmp_path / "photos", tmp_path / "work", longest_side_px=512).photos[0]
+    mine = tmp_path / "work/my_notes_00000000.json"
+    mine.write_text('{"a note": "of mine"}')
+    caption = old.path.with_suffix(".txt")
+    caption.write_text("a photo of Mila")
+    last_month_s = time.time() - (UNUSED_DAYS + 1) * 86400
+    for file in (tmp_path / "work").rglob("*"):
+        os.utime(file, (last_month_s, last_month_s))
+    new = clean(tmp_path / "photos", tmp_path / "work").photos[0]
+    assert old.record_path is not None and not old.path.exists() and not old.record_path.exists()
+    assert new.path.exists() and mine.exists() and caption.exists() and path.exists()
+    again = clean(tmp_path / "photos", tmp_path / "work", longest_side_px=512).photos[0]
+    assert again == old and new.path.exists()
+
+
+def test_viewer_is_told_of_every_photo_before_and_after(tmp_path: Path) -> None:
+    path = make_photo(tmp_path / "photos/a.jpg", 2000, 1000)
+    make_photo(tmp_path / "photos/b.png", 500, 400, 1)
+    make_photo(tmp_path / "photos/c.png", 500, 400, 2)
+    hand = Edits(photos={file_hash(tmp_path / "photos/c.png"): PhotoEdit(use=False)})
+    loaded = load_photos(tmp_path / "photos", recursive=False)
+    cleaned = clean_photos(loaded, CleanConfig(), tmp_path / "work", edits=hand)
+    views = photo_views(loaded, cleaned, hand, tmp_path / "work")
+    assert [(view.name, view.after_path is None, view.edited) for view in views] == [
+        ("a.jpg", False, False), ("b.png", False, False), ("c.png", True, True),
+    ]  # fmt: skip
+    assert views[2].by_hand and views[2].set_aside == Message("photos.left_out_by_hand")
+    assert views[0].source_hash == file_hash(path) and views[0].size_px == (2000, 1000) and views[0].frame == WHOLE
+    for view in views:
+        for picture, limit_px in (
+            (view.before_path, 1024),
+            (view.before_small_path, 320),
+            (view.after_small_path, 320),
+        ):
+            if picture is not None:
+                with Image.open(picture) as image:
+                    assert image.format == "JPEG" and max(image.size) <= limit_px

@@ -19,8 +19,7 @@ from tests.trainer.awkward_files import (
     noisy,
     png,
 )  # fmt: skip
-from trainer.photos.load import read_pixels
-from trainer.photos.pixels import UnusablePhoto, measure, read_thumbnail
+from trainer.photos.pixels import UnusablePhoto, measure, read_pixels, read_thumbnail
 
 
 def read(data: bytes, tmp_path: Path, name: str = "photo") -> Image.Image:

@@ -11,9 +11,12 @@ import pytest
 
 from trainer.captions.template import CaptionConfig, caption_photos
 from trainer.files import file_hash
-from trainer.photos.clean import CleanConfig, clean_photos
-from trainer.photos.load import load_photos, read_pixels
-from trainer.photos.report import contact_sheet, describe
+from trainer.photos.cleaning.clean import clean_photos
+from trainer.photos.cleaning.config import CleanConfig
+from trainer.photos.load import load_photos
+from trainer.photos.pixels import read_pixels
+from trainer.photos.report.sheet import contact_sheet
+from trainer.photos.report.text import describe
 
 PHOTOGRAPHS = {
     "skimage": ["data/astronaut.png", "data/chelsea.png", "data/coffee.png", "data/rocket.jpg", "data/camera.png",
@@ -38,7 +41,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_real_photographs_go_from_folder_to_captions_untouched(folder: Path, tmp_path: Path) -> None:
     before = {path: (file_hash(path), path.stat().st_mtime_ns) for path in folder.iterdir()}
     photos = load_photos(folder, recursive=False)
-    cleaned = clean_photos(photos, CleanConfig(), tmp_path / "work", lambda done, total: None)
+    cleaned = clean_photos(photos, CleanConfig(), tmp_path / "work")
     dataset = caption_photos(cleaned, CaptionConfig(subject="Eileen"))
 
     assert len(photos.photos) == sum(map(len, PHOTOGRAPHS.values())) and not photos.rejected

@@ -9,7 +9,8 @@ import pytest
 from PIL import Image, ImageFont
 
 from trainer.photos.load import load_photos
-from trainer.photos.report import contact_sheet, describe
+from trainer.photos.report.sheet import contact_sheet
+from trainer.photos.report.text import describe
 from trainer.pictures import can_draw, fit_text, font
 
 

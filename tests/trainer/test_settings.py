@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pytest
 
 from trainer.messages import UserError
-from trainer.photos.clean import CleanConfig
+from trainer.photos.cleaning.config import CleanConfig
 from trainer.settings import check_settings, config_from, setting
 from trainer.training.config import TrainConfig
 

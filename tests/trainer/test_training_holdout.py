@@ -15,8 +15,15 @@ from PIL import Image, ImageEnhance, ImageOps
 from tests.trainer.conftest import save_photo
 from trainer.captions.dataset import CaptionedPhoto, Dataset
 from trainer.messages import UserError
-from trainer.photos.duplicates import LIKELY_BITS, SURE_BITS, PictureHash, hash_photos, hash_picture, near_duplicates
-from trainer.photos.photo import Photo
+from trainer.photos.judging.duplicates import (
+    LIKELY_BITS,
+    SURE_BITS,
+    PictureHash,
+    hash_photos,
+    hash_picture,
+    near_duplicates,
+)
+from trainer.photos.photo import Judgement, Photo
 from trainer.training.evidence.holdout import Split, choose_held_out, recorded_split, split_dataset, stratum_of
 
 SHAPES = ((1024, 1024), (683, 1024), (1024, 683), (400, 500))
@@ -68,6 +75,18 @@ def test_every_kind_of_photo_has_its_share_among_the_held_out() -> None:
     photos = [photo(i, shape) for i, shape in enumerate(shapes)]
     kinds = Counter(stratum_of(photos[index]) for index in choose_held_out(photos, [set()] * 80, seed=1))
     assert kinds == {"square large": 4, "tall large": 2, "wide large": 1, "tall small": 1}
+
+
+def test_the_judged_shot_type_decides_the_share_and_shape_only_where_it_is_unknown() -> None:
+    shots = ["close-up"] * 40 + ["medium"] * 30 + ["full body"] * 10
+    photos = [
+        dataclasses.replace(photo(i, SHAPES[i % 4]), judgement=Judgement(detector="mtcnn", shot=shot))
+        for i, shot in enumerate(shots)
+    ]
+    kinds = Counter(stratum_of(photos[index]) for index in choose_held_out(photos, [set()] * 80, seed=1))
+    assert kinds == {"close-up": 4, "medium": 3, "full body": 1}
+    unknown = dataclasses.replace(photo(1), judgement=Judgement(detector="none"))
+    assert stratum_of(unknown) == stratum_of(photo(1)) == "square large"
 
 
 def test_the_same_seed_gives_the_same_split_and_another_one_another() -> None:

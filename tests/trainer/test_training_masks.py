@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,15 +14,21 @@ from PIL import Image
 from tests.trainer.conftest import CountingEncoders, losses_of
 from trainer.captions.dataset import CaptionedPhoto, Dataset
 from trainer.messages import UserError
-from trainer.photos.clean import CleanConfig, clean_photos
+from trainer.photos.cleaning.clean import clean_photos
+from trainer.photos.cleaning.config import CleanConfig
 from trainer.photos.load import load_photos
-from trainer.photos.photo import Photo
+from trainer.photos.photo import Box, Face, Judgement, Photo
 from trainer.training.config import TrainConfig
 from trainer.training.data.encode import fill_cache, plan_encoding, read_encoded
 from trainer.training.data.masks import draw_mask, find_masks, paint_faces
 from trainer.training.keeping.runs import describe_run
 
 CONFIG = TrainConfig(training_resolution=64, precision="fp32", linear_rank=4, training_adapter="none")
+
+
+def with_face_at(photo: Photo, box: Box) -> Photo:
+    """The photo as a face detector leaves it."""
+    return dataclasses.replace(photo, judgement=Judgement(detector="mtcnn", faces=(Face(box=box, confidence=1.0),)))
 
 
 def config_with(**settings: object) -> TrainConfig:
@@ -32,7 +39,7 @@ def dataset_of(folder: Path, work_dir: Path | None = None) -> Dataset:
     """The photos of a folder, cleaned as on the canvas where there is a work folder."""
     photos = load_photos(folder, recursive=False)
     if work_dir:
-        photos = clean_photos(photos, CleanConfig(longest_side_px=256), work_dir, lambda done, total: None)
+        photos = clean_photos(photos, CleanConfig(longest_side_px=256), work_dir)
     items = tuple(CaptionedPhoto(photo=photo, caption="a photo of Ada") for photo in photos.photos)
     return Dataset(subject="Ada", photos=items)
 
@@ -169,7 +176,7 @@ def test_masks_that_nobody_has_are_refused_with_what_to_do(dataset: Dataset, tmp
 def test_photos_without_a_mask_are_learnt_whole_and_named(
     dataset: Dataset, encoders: CountingEncoders, tmp_path: Path
 ) -> None:
-    with_face = dataclasses.replace(dataset.photos[2].photo, faces=((0.4, 0.4, 0.6, 0.6),))
+    with_face = with_face_at(dataset.photos[2].photo, (0.4, 0.4, 0.6, 0.6))
     items = list(dataset.photos)
     items[2] = dataclasses.replace(items[2], photo=with_face)
     some, config = dataclasses.replace(dataset, photos=tuple(items)), config_with(mask_source="faces")
@@ -264,9 +271,20 @@ def test_the_source_of_transparency_is_part_of_the_run_also_behind_a_working_cop
 
 def test_a_photos_face_boxes_are_part_of_the_run(make_job: Callable, dataset: Dataset) -> None:
     def identity(face: tuple[float, float, float, float]) -> object:
-        photo: Photo = dataclasses.replace(dataset.photos[0].photo, faces=(face,))
+        photo: Photo = with_face_at(dataset.photos[0].photo, face)
         item = dataclasses.replace(dataset.photos[0], photo=photo)
         job = make_job(dataset=dataclasses.replace(dataset, photos=(item,)), mask_source="faces")
         return describe_run(job).identity["masks"]
 
     assert identity((0.1, 0.1, 0.5, 0.5)) == identity((0.1, 0.1, 0.5, 0.5)) != identity((0.1, 0.1, 0.5, 0.6))
+
+
+def test_a_runs_record_says_where_the_faces_are(
+    make_job: Callable, dataset: Dataset, run_through: Callable, tmp_path: Path
+) -> None:
+    with_face = dataclasses.replace(dataset.photos[0], photo=with_face_at(dataset.photos[0].photo, (0.25, 0, 0.5, 0.5)))
+    run_through(make_job(dataset=dataclasses.replace(dataset, photos=(with_face, *dataset.photos[1:])), total_steps=1))
+    (path,) = tmp_path.glob("runs/*/run.json")
+    photos = json.loads(path.read_text(encoding="utf-8"))["photos"]
+    assert [photo["faces"] for photo in photos] == [[[0.25, 0, 0.5, 0.5]], [], [], [], []]
+    assert {photo["shot"] for photo in photos} == {"unknown"}

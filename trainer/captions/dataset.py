@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass
 
 from ..messages import Message
-from ..photos.photo import Photo
+from ..photos.photo import Photo, PhotoSet
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +24,8 @@ class Dataset:
     subject: str
     """The name the captions use for the person, e.g. `Merlina`."""
     photos: tuple[CaptionedPhoto, ...]
+    photo_set: PhotoSet | None = None
+    """What was captioned, with the photos that were left out before; None where nobody kept it."""
     warnings: tuple[Message, ...] = ()
 
     @property

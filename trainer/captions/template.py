@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..files import write_text_whole
 from ..messages import Message, UserError
-from ..photos.load import shown_path
+from ..photos.folder import shown_path
 from ..photos.photo import Photo, PhotoSet
 from ..settings import check_settings, setting
 from .dataset import CaptionedPhoto, Dataset
@@ -50,7 +50,7 @@ def caption_photos(photos: PhotoSet, config: CaptionConfig) -> Dataset:
         if photo.is_working_copy:
             _keep(photo, caption)
         captioned.append(CaptionedPhoto(photo=photo, caption=caption))
-    return Dataset(subject=subject, photos=tuple(captioned), warnings=tuple(warnings))
+    return Dataset(subject=subject, photos=tuple(captioned), photo_set=photos, warnings=tuple(warnings))
 
 
 def _own_caption(photo_path: Path) -> tuple[str, str | None]:

@@ -10,10 +10,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ..captions.template import CaptionConfig
 from ..files import safe_name
 from ..messages import UserError
+from ..photos.cleaning.config import CleanConfig
 from ..settings import config_from, setting
 from ..training.config import TrainConfig
 
@@ -48,6 +50,13 @@ class JobFile(TrainConfig):
         "none", "Keeps the text encoder in 8 bits while captions are encoded; it is gone before training begins.",
         choices=("none", "float8", "int8"),
     )  # fmt: skip
+    face_detector: str = setting(
+        "auto", "The face detector that is installed; none for drawings and other photos without faces.",
+        choices=("auto", "none"),
+    )  # fmt: skip
+    inpaint_model: str = setting("", "A LaMa file that paints what stood behind marks.")
+    face_restorer: str = setting("", "A GFPGAN or RestoreFormer file, or an upscaler, for enhance_faces.")
+    clean: CleanConfig = setting(CleanConfig(), "How photos are cleaned: the settings of CleanAndResize, indented.")
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -62,6 +71,11 @@ class JobFile(TrainConfig):
     def train_config(self) -> TrainConfig:
         """The training's settings alone."""
         return TrainConfig(**{field.name: getattr(self, field.name) for field in dataclasses.fields(TrainConfig)})
+
+    @property
+    def work_dir(self) -> Path:
+        """Where the working copies of the photos lie."""
+        return self.run_dir / "photos"
 
     @property
     def caption_config(self) -> CaptionConfig:
@@ -110,11 +124,19 @@ def read_job(path: Path) -> JobFile:
 def job_from(values: Mapping[str, object]) -> JobFile:
     """A job from keys and values as they stand in a YAML file; keys without a value keep their default."""
     defaults = {field.name: field.default for field in dataclasses.fields(JobFile)}
-    given = {name: value for name, value in values.items() if value not in _NOTHING}
-    read = {name: _read(name, value, defaults[name]) if name in defaults else value for name, value in given.items()}
+    read = _read_all(values, JobFile)
+    if isinstance(read.get("clean"), Mapping):
+        read["clean"] = config_from(CleanConfig, _read_all(read["clean"], CleanConfig))
     if "lane" not in read and any(name in read and read[name] != defaults[name] for name in _LANE_KEYS):
         read["lane"] = "manual"
     return config_from(JobFile, read)
+
+
+def _read_all(values: Mapping[str, object], config: type) -> dict[str, Any]:
+    """The values that are given, each as the kind its key in the config wants."""
+    defaults = {field.name: field.default for field in dataclasses.fields(config)}
+    given = {name: value for name, value in values.items() if value not in _NOTHING}
+    return {name: _read(name, value, defaults[name]) if name in defaults else value for name, value in given.items()}
 
 
 def _read(name: str, value: object, default: object) -> object:

@@ -14,10 +14,9 @@ from ..captions.dataset import Dataset
 from ..captions.template import caption_photos
 from ..files import write_whole
 from ..messages import Message, UserError
-from ..photos.clean import CleanConfig, clean_photos
-from ..photos.load import load_photos
+from ..photos.cleaning.clean import check_any_left
 from ..photos.photo import PhotoSet
-from ..photos.report import describe
+from ..photos.report.text import describe
 from ..training.keeping.repair import finished_notes
 from ..training.keeping.results import Checkpoints
 from ..training.keeping.runs import TrainJob, describe_run, finished_run
@@ -41,6 +40,7 @@ from ..training.telling.events import (
 )
 from ..training.telling.progress_text import disk_message, progress_message, validated_message
 from .job import JobFile
+from .prepare import clean, load
 from .screen import Screen
 
 CURVE_NAME = "loss_curve.png"
@@ -77,10 +77,11 @@ def _job(file: JobFile, screen: Screen, ranks: Ranks) -> TrainJob:
     """What the file means, its photos prepared, its model and adapter found."""
     from ..training.model.zimage import find_base_model
 
-    # Everything is looked at before anything is written, and the model, which may have to be fetched, last.
-    photos = load_photos(Path(file.photos), recursive=False)
+    # Names and files first, before anything is written, and the model, which may have to be fetched, last.
+    _ = file.run_dir
     if file.training_adapter not in _FETCHED_ADAPTERS:
         find_adapter(file.training_adapter, ())
+    photos = load(file, screen)
     adapter = choose_adapter(
         find_base_model(file.model, fetching(file.model, screen)),
         base_kind=file.base_kind,
@@ -101,15 +102,10 @@ def _job(file: JobFile, screen: Screen, ranks: Ranks) -> TrainJob:
 
 
 def prepare(photos: PhotoSet, file: JobFile, screen: Screen) -> Dataset:
-    """Copy at 1024 pixels and caption; says what was left out and why."""
-    working = clean_photos(
-        photos,
-        CleanConfig(),
-        file.run_dir / "photos",
-        lambda done, total: screen.progress(Message("cli.photos", {"done": done, "total": total})),
-    )
+    """Clean and caption; says what was done, what was left out, and why."""
+    working = clean(photos, file, screen)
+    check_any_left(working)
     dataset = caption_photos(working, file.caption_config)
-    screen.end_progress()
     screen.say_text(describe(dataclasses.replace(working, warnings=dataset.warnings), screen.language))
     screen.say("cli.captioned", count=len(dataset.photos), caption=dataset.photos[0].caption)
     return dataset

@@ -13,7 +13,10 @@ LANGUAGES = ("en", "zh")
 
 @dataclass(frozen=True)
 class Message:
-    """A sentence still to be said: a key of `messages/<language>.json` and the values for its braces."""
+    """A sentence still to be said: a key of `messages/<language>.json` and the values for its braces.
+
+    A Message among the values is said in the same language.
+    """
 
     key: str
     values: Mapping[str, object] = field(default_factory=dict)
@@ -38,7 +41,11 @@ def sentences(language: str) -> Mapping[str, str]:
 def sentence(message: Message, language: str) -> str:
     """The message in a language: `en`, or `zh` and its variants (`zh-TW`, `zh_CN.UTF-8`). Others get English."""
     spoken = "zh" if language.lower().startswith("zh") else "en"
-    return sentences(spoken)[message.key].format(**message.values)
+    values = {
+        name: sentence(value, language) if isinstance(value, Message) else value
+        for name, value in message.values.items()
+    }
+    return sentences(spoken)[message.key].format(**values)
 
 
 def name_some(names: list[str], limit: int = 3) -> str:

@@ -3,39 +3,32 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+import struct
 from pathlib import Path
+from typing import Any, BinaryIO
 
-from PIL import Image, ImageChops, ImageCms
+import numpy as np
+from PIL import Image, ImageChops
 
-from ..messages import Message, UserError
+from ..messages import UserError
+from .bmff import BrokenFile, is_bmff, read_items
+from .colours import apart, as_rgb, in_eight_bits, upright, upright_size
+from .heif import decode_heif, is_heif, refuse_hdr, shown_size, stored_colours
+from .jpeg import beginning_of, coefficient_bytes, num_scans
+from .profiles import profile_of
+from .room import MAX_MEGAPIXELS, at_reduced_size, memory_to_decode
+from .unusable import UnusablePhoto as UnusablePhoto
 
-MAX_MEGAPIXELS = 150
-"""Beyond it a small file can fill the memory; the largest phone cameras in use have 108."""
-_FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "BMP", "TIFF", "GIF", "AVIF", "HEIF")
-_HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1"}
+_FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "BMP", "TIFF", "GIF", "AVIF")
+_JPEGS = ("JPEG", "MPO")
 _BEGINNINGS = (b"\xff\xd8\xff", b"\x89PNG", b"RIFF", b"GIF8", b"BM", b"II*\0", b"MM\0*")
 """How the files of our formats begin; AVIF and HEIF begin with a length and `ftyp`."""
-_ORIENTATION = 0x0112
-_TURNS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-"""EXIF orientation: what turns the stored picture upright."""
-_LYING = (5, 6, 7, 8)
-
-
-class UnusablePhoto(Exception):
-    """A file that cannot serve as a photo; `reason` is for the user."""
-
-    def __init__(self, key: str, **values: object) -> None:
-        self.reason = Message(key, values)
-        super().__init__(key)
+_SHRINK_FIRST = ("RGB", "L", "CMYK")
+_MOST_SCANS = 100
+"""Of a progressive JPEG; programs write about ten. Small files with thousands would take hours."""
+_TILE_WIDTH, _TILE_HEIGHT, _STRIP_HEIGHT, _SAMPLES, _BITS = 322, 323, 278, 277, 258
+_MARGIN = 1.5
+"""A JPEG is decoded this much larger than a thumbnail, so that the decoder's own scaling does not show in it."""
 
 
 class _WholeFile(io.BytesIO):
@@ -55,30 +48,30 @@ class _WholeFile(io.BytesIO):
 
 
 def read_pixels(path: Path) -> Image.Image:
-    """The photo as people see it: upright, sRGB, mode RGB, transparency on white. Raises UserError if unreadable."""
-    return _read(path, lambda data: as_rgb(decode(data)[0]))
+    """The photo as people see it: upright, sRGB, mode RGB, transparency on white. Raises UserError if unreadable.
+
+    The largest JPEGs come at half size or less (room.HALVED_ABOVE_PX): places in them are shares, not pixels.
+    """
+    return as_rgb(_decode_file(path))
 
 
 def read_thumbnail(path: Path, size_px: int) -> Image.Image:
-    """Like `read_pixels`, no side longer than `size_px`, and much faster for large JPEGs. Raises UserError."""
-
-    def read(data: bytes) -> Image.Image:
-        thumbnail = as_rgb(decode(data, draft_px=2 * size_px)[0])
-        thumbnail.thumbnail((size_px, size_px), Image.Resampling.LANCZOS)
-        return thumbnail
-
-    return _read(path, read)
+    """Like `read_pixels`, no side longer than `size_px`, and much faster for large photos. Raises UserError."""
+    image = _decode_file(path, draft_px=round(_MARGIN * size_px))
+    shrink_first = image.mode in _SHRINK_FIRST and not image.has_transparency_data
+    if shrink_first:  # colours are then worked out for few pixels only
+        image.thumbnail((size_px, size_px), Image.Resampling.LANCZOS)
+    image = as_rgb(image)
+    if not shrink_first:
+        image.thumbnail((size_px, size_px), Image.Resampling.LANCZOS)
+    return image
 
 
 def read_alpha(path: Path) -> Image.Image:
     """How opaque a picture is (255 wholly), upright, mode L; white for one without transparency. Raises UserError."""
-
-    def read(data: bytes) -> Image.Image:
-        image = decode(data)[0]
-        alpha = _apart(_in_eight_bits(image))[1]
-        return _upright(alpha or Image.new("L", image.size, 255), image)
-
-    return _read(path, read)
+    image = _decode_file(path)
+    alpha = apart(in_eight_bits(image))[1]
+    return upright(alpha or Image.new("L", image.size, 255), image)
 
 
 def read_grey(path: Path) -> Image.Image:
@@ -86,125 +79,132 @@ def read_grey(path: Path) -> Image.Image:
 
     Raises UserError.
     """
-
-    def read(data: bytes) -> Image.Image:
-        image = decode(data)[0]
-        colours, alpha = _apart(_in_eight_bits(image))
-        grey = colours.convert("RGB").convert("L")
-        return _upright(ImageChops.multiply(grey, alpha) if alpha else grey, image)
-
-    return _read(path, read)
+    image = _decode_file(path)
+    colours, alpha = apart(in_eight_bits(image))
+    grey = colours.convert("RGB").convert("L")
+    return upright(ImageChops.multiply(grey, alpha) if alpha else grey, image)
 
 
 def has_alpha(data: bytes) -> bool:
-    """Whether a picture's file says that it has transparency; nothing is decoded."""
+    """Whether a picture's file says that it has transparency; nothing is decoded but HEIF, which does not say it."""
     try:
-        _prepare_decoders(data)
-        with Image.open(io.BytesIO(data)) as image:
-            return image.has_transparency_data
-    except Exception:  # on damaged bytes Pillow's readers raise almost anything; reading the pixels will tell
+        if is_heif(data[:64]):
+            return decode(data)[0].has_transparency_data
+        return _open(io.BytesIO(data)).has_transparency_data
+    except UnusablePhoto:  # reading the pixels will tell
         return False
 
 
 def measure(data: bytes) -> tuple[int, int]:
     """Upright (width, height) in pixels of a file that decodes completely. Raises UnusablePhoto for any other."""
-    image, (width_px, height_px) = decode(data, draft_px=1)
-    if image.format in ("JPEG", "MPO") and _ends_in_filling(image):
+    image, size = decode(data, draft_px=1)
+    if image.format in _JPEGS and _ends_in_filling(image):
         raise UnusablePhoto("photos.damaged")
-    return (height_px, width_px) if _orientation(image) in _LYING else (width_px, height_px)
+    return upright_size(image, size)
+
+
+def memory_to_read(file: BinaryIO) -> int:
+    """How many bytes of memory reading a photo's file takes at most, from its beginning. Raises UnusablePhoto."""
+    num_bytes = file.seek(0, io.SEEK_END)
+    file.seek(0)
+    beginning = file.read(64)
+    file.seek(0)
+    if not beginning:
+        raise UnusablePhoto("photos.empty_file")
+    if is_heif(beginning):
+        return memory_to_decode("HEIF", _heif_size(file), also=num_bytes)
+    image = _open(file)
+    kind = str(image.format)
+    if kind == "TIFF":
+        num_bytes += _largest_part(image)
+    elif kind in _JPEGS:
+        num_bytes += round(image.width * image.height * coefficient_bytes(beginning_of(file)))
+    return memory_to_decode(kind, image.size, also=num_bytes)
 
 
 def decode(data: bytes, *, draft_px: int = 0) -> tuple[Image.Image, tuple[int, int]]:
     """The decoded picture as stored (not yet upright), and its full (width, height) in pixels.
 
-    With `draft_px`, JPEGs may be decoded smaller, each side still at least so long. Raises UnusablePhoto.
+    With `draft_px`, JPEGs may be decoded smaller, the longest side still at least so long. Raises UnusablePhoto.
     """
-    if not data:
-        raise UnusablePhoto("photos.empty_file")
-    _prepare_decoders(data)
     file = _WholeFile(data)
+    memory_to_read(file)
+    file.seek(0)
     try:
-        formats = [name for name in _FORMATS if name in Image.OPEN]
-        image: Image.Image = Image.open(file, formats=formats)
-    except Image.DecompressionBombError:
-        raise UnusablePhoto("photos.too_many_pixels", limit=MAX_MEGAPIXELS) from None
-    except Exception as error:  # on damaged bytes Pillow's readers raise almost anything
-        begins_well = data.startswith(_BEGINNINGS) or data[4:8] == b"ftyp"
-        raise UnusablePhoto("photos.damaged" if begins_well else "photos.not_a_picture") from error
-    size = image.size
-    if size[0] * size[1] > MAX_MEGAPIXELS * 1_000_000:
-        raise UnusablePhoto("photos.too_many_pixels", limit=MAX_MEGAPIXELS)
-    try:
+        if is_heif(data[:64]):
+            image = decode_heif(file)
+            return image, image.size
+        image = _open(file)
+        size = image.size
         if image.format == "PNG":  # the only format of ours with checksums
             with Image.open(io.BytesIO(data), formats=["PNG"]) as checked:
                 checked.verify()
-        if draft_px:
-            image.draft("RGB", (draft_px, draft_px))
+        if image.format in _JPEGS:
+            if coefficient_bytes(data) and num_scans(data, _MOST_SCANS) > _MOST_SCANS:
+                raise BrokenFile("each scan takes as long as a whole picture")
+            image.draft("RGB", at_reduced_size(size, draft_px))
         file.at_work = True
         image.load()
         file.at_work = False
-    except Exception as error:  # as above
+        if image.format == "AVIF":
+            _add_profile(image, data)
+    except UnusablePhoto:
+        raise
+    except Exception as error:  # on damaged bytes Pillow's and PyAV's readers raise almost anything
         raise UnusablePhoto("photos.damaged") from error
     return image, size
 
 
-def as_rgb(image: Image.Image) -> Image.Image:
-    """A decoded picture made upright, sRGB, 8 bits, mode RGB, transparency flattened on white.
-
-    A colour profile that is broken or does not fit the picture is passed over, as browsers do.
-    """
-    stored, profile = image, image.info.get("icc_profile")
-    image = _in_eight_bits(image)
-    image, alpha = _apart(image)
-    if alpha is None and image.mode in ("P", "PA"):
-        image = image.convert("RGB")
-    image = _in_srgb(image, profile)
-    if alpha is not None:
-        white = Image.new("RGB", image.size, "white")
-        white.paste(image, mask=alpha)
-        image = white
-    return _upright(image, stored)
-
-
-def _read(path: Path, read: Callable[[bytes], Image.Image]) -> Image.Image:
+def _decode_file(path: Path, *, draft_px: int = 0) -> Image.Image:
     try:
-        return read(path.read_bytes())
+        return decode(path.read_bytes(), draft_px=draft_px)[0]
     except (OSError, UnusablePhoto) as error:
         raise UserError("photos.gone", path=path) from error
 
 
-def _prepare_decoders(data: bytes) -> None:
-    """Have Pillow know its formats, and HEIF where this file is one. Raises UnusablePhoto if that is not installed."""
+def _open(file: BinaryIO) -> Image.Image:
     Image.init()
-    is_heif = data[4:8] == b"ftyp" and data[8:12] in _HEIF_BRANDS and b"avif" not in data[8:64]
-    if not is_heif or "HEIF" in Image.OPEN:
+    beginning = file.read(12)
+    file.seek(0)
+    try:
+        return Image.open(file, formats=[name for name in _FORMATS if name in Image.OPEN])
+    except Image.DecompressionBombError:
+        raise UnusablePhoto("photos.too_many_pixels", limit=MAX_MEGAPIXELS) from None
+    except Exception as error:  # on damaged bytes Pillow's readers raise almost anything
+        begins_well = beginning.startswith(_BEGINNINGS) or is_bmff(beginning)
+        raise UnusablePhoto("photos.damaged" if begins_well else "photos.not_a_picture") from error
+
+
+def _largest_part(image: Image.Image) -> int:
+    """Bytes of one strip or tile of a TIFF, which is decoded as a whole and may be larger than the picture."""
+    tags: Any = getattr(image, "tag_v2", {})
+    try:
+        width_px = int(tags.get(_TILE_WIDTH, image.width))
+        height_px = int(tags.get(_TILE_HEIGHT, min(int(tags.get(_STRIP_HEIGHT, image.height)), image.height)))
+        bits = int(np.max(tags.get(_BITS, 8)))
+        return width_px * height_px * int(tags.get(_SAMPLES, 1)) * max(bits, 8) // 8
+    except (TypeError, ValueError, OverflowError) as error:
+        raise UnusablePhoto("photos.damaged") from error
+
+
+def _heif_size(file: BinaryIO) -> tuple[int, int]:
+    try:
+        return shown_size(file)
+    except Exception as error:  # BrokenFile, struct.error and whatever else damaged bytes lead to
+        raise UnusablePhoto("photos.damaged") from error
+
+
+def _add_profile(image: Image.Image, data: bytes) -> None:
+    """AVIF's colours in numbers, which Pillow passes over."""
+    try:
+        colours = stored_colours(read_items(io.BytesIO(data)))[1]
+    except (BrokenFile, struct.error):  # the decoder has read it all the same
         return
-    try:
-        import pillow_heif
-    except ImportError:
-        raise UnusablePhoto("photos.heif_missing") from None
-    pillow_heif.register_heif_opener()
-
-
-def _apart(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
-    """A picture of 8 bits without its transparency, and that transparency (255 opaque) if it has any."""
-    if not image.has_transparency_data:
-        return image, None
-    image = image.convert("LA" if image.mode in ("L", "LA", "La") else "RGBA")
-    return image.convert(image.mode[:-1]), image.getchannel("A")
-
-
-def _upright(image: Image.Image, stored: Image.Image) -> Image.Image:
-    """The picture turned as the EXIF of the picture that it was made from says."""
-    turn = _TURNS.get(_orientation(stored))
-    return image.transpose(turn) if turn is not None else image
-
-
-def _orientation(image: Image.Image) -> int:
-    try:
-        return int(image.getexif().get(_ORIENTATION, 1))
-    except Exception:  # a broken EXIF block says nothing, and is no reason to lose the photo
-        return 1
+    if colours:
+        refuse_hdr(colours)
+        profile = profile_of(colours.primaries)
+        if profile and "icc_profile" not in image.info:
+            image.info["icc_profile"] = profile
 
 
 def _ends_in_filling(image: Image.Image) -> bool:
@@ -220,33 +220,3 @@ def _ends_in_filling(image: Image.Image) -> bool:
 
 def _extrema(image: Image.Image) -> set[object]:
     return set(image.convert("RGB").getextrema())
-
-
-def _in_eight_bits(image: Image.Image) -> Image.Image:
-    """16-bit grey (0..65535) and float grey (0..1 or 0..255) scaled to 8 bits; Pillow's own conversion would clip."""
-    if image.mode == "1":
-        return image.convert("L")
-    if image.mode == "F":
-        brightest = image.getextrema()[1]
-        scale = 255.0 if isinstance(brightest, float) and brightest <= 1.0 else 1.0
-    elif image.mode == "I" or image.mode.startswith("I;16"):
-        scale = 255 / 65535
-    else:
-        return image
-    # +0.5 rounds: the conversion to L cuts off.
-    as_float = image if image.mode == "F" else image.convert("I").convert("F")
-    return as_float.point(lambda value: value * scale + 0.5).convert("L")
-
-
-def _in_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
-    if profile and image.mode in ("L", "RGB", "CMYK", "LAB"):
-        try:
-            source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-            name = ImageCms.getProfileDescription(source).lower()
-            # Most photos are sRGB already; converting them would cost time and change nothing.
-            if not (image.mode == "RGB" and name.startswith(("srgb iec61966", "srgb built-in"))):
-                converted = ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
-                return converted if converted is not None else image
-        except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
-            pass  # the promise of as_rgb: passed over
-    return image.convert("RGB")

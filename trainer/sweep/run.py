@@ -13,7 +13,7 @@ import PIL.Image
 
 from ..files import file_hash, remove_unfinished, write_whole
 from ..messages import UserError
-from ..photos.load import read_pixels
+from ..photos.pixels import read_pixels
 from ..training.keeping.results import Checkpoints
 from .cells import Cell, RenderedCell, SweepConfig, plan_cells
 from .grid import draw_grid

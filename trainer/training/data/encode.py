@@ -19,8 +19,8 @@ from torch import Tensor
 from ...captions.dataset import Dataset
 from ...files import file_hash, write_whole
 from ...messages import Message, UserError, name_some
-from ...photos.load import read_pixels
 from ...photos.photo import Photo
+from ...photos.pixels import read_pixels
 from ..config import TrainConfig
 from ..model.zimage import model_latents
 from ..telling.events import Preparing

@@ -18,7 +18,7 @@ from PIL import Image, ImageDraw
 
 from ...captions.dataset import Dataset
 from ...messages import Message, UserError, name_some
-from ...photos.load import list_photo_files
+from ...photos.folder import list_photo_files
 from ...photos.photo import Box, Photo
 from ...photos.pixels import has_alpha, read_alpha, read_grey
 from ..config import TrainConfig

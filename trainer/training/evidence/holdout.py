@@ -16,8 +16,8 @@ from typing import Any
 
 from ...captions.dataset import CaptionedPhoto, Dataset
 from ...messages import Message, UserError
-from ...photos.duplicates import LIKELY_BITS, PictureHash, hash_photos, near_duplicates
-from ...photos.photo import Photo
+from ...photos.judging.duplicates import LIKELY_BITS, PictureHash, hash_photos, near_duplicates
+from ...photos.photo import UNKNOWN, Photo
 
 SHARE, MIN_HELD_OUT = 0.1, 4
 AUTO_FROM = 20
@@ -110,8 +110,10 @@ def choose_held_out(photos: Sequence[Photo], near: Sequence[set[int]], seed: int
 
 
 def stratum_of(photo: Photo) -> str:
-    """What kind of photo it is, for a held-out part that shows all kinds: shape and size tell full-body photos,
-    portraits and cut-outs apart as far as a file's measures can."""
+    """What kind of photo it is, for a held-out part that shows all kinds: its shot type; where nobody could tell that,
+    shape and size tell full-body photos, portraits and cut-outs apart as far as a file's measures can."""
+    if photo.judgement is not None and photo.judgement.shot != UNKNOWN:
+        return photo.judgement.shot
     ratio = photo.width_px / photo.height_px
     shape = "wide" if ratio > _SQUARE else "tall" if ratio < 1 / _SQUARE else "square"
     return f"{shape} {'small' if photo.width_px * photo.height_px < _SMALL_PX else 'large'}"

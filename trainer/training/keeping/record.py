@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from ...files import slug, write_text_whole
 from ...messages import UserError, name_some
+from ...photos.photo import UNKNOWN
 
 if TYPE_CHECKING:
-    from ...captions.dataset import Dataset
+    from ...captions.dataset import CaptionedPhoto, Dataset
     from .job import Run, TrainJob
 
 _FORMAT_VERSION = 1
@@ -97,13 +98,22 @@ def write_record(run: Run, job: TrainJob, today: str, done: int, lane: str = "")
         **({"validation": before["validation"]} if "validation" in before else {}),
         **({"finished_early": before["finished_early"]} if early and early[1] == job.config.total_steps else {}),
         "versions": {name: _version(name) for name in ("torch", "diffusers", "peft", "bitsandbytes")},
-        "photos": [
-            {"path": str(item.photo.path), "content_hash": item.photo.content_hash, "caption": item.caption}
-            for item in job.dataset.photos
-        ],
+        "photos": [_photo_record(item) for item in job.dataset.photos],
     }
     write_text_whole(run.run_dir / _RECORD, json.dumps(record, ensure_ascii=False, indent=1))
     return record
+
+
+def _photo_record(item: CaptionedPhoto) -> dict[str, Any]:
+    """A photo as later stages need it: whoever compares faces finds them here without a detector."""
+    photo = item.photo
+    return {
+        "path": str(photo.path),
+        "content_hash": photo.content_hash,
+        "caption": item.caption,
+        "shot": photo.judgement.shot if photo.judgement else UNKNOWN,
+        "faces": [list(box) for box in photo.faces],
+    }
 
 
 def _version(package: str) -> str | None:

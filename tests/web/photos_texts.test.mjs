@@ -1,0 +1,40 @@
+// Texts of the browser: both languages say the same things, and every text is used.
+
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
+import test from "node:test";
+
+import { LABELS } from "../../web/photos/edits.js";
+import { FILTERS, TOOLS } from "../../web/photos/state.js";
+import { keysOf, LANGUAGES, nameSome, speaker } from "../../web/photos/texts.js";
+
+test("both languages have the same texts with the same values", () => {
+  assert.deepEqual(LANGUAGES, ["en", "zh"]);
+  assert.deepEqual(keysOf("zh"), keysOf("en"));
+});
+
+test("Chinese texts are Chinese", () => {
+  const say = speaker("zh-TW");
+  const plain = Object.keys(keysOf("zh")).filter((key) => !/[\u4e00-\u9fff]/.test(say(key)));
+  assert.deepEqual(plain, ["size"]);
+});
+
+test("every text is used, and every text that is asked for exists", () => {
+  const folder = new URL("../../web/photos/", import.meta.url);
+  const files = [...readdirSync(folder).map((name) => new URL(name, folder)), new URL("../extension.js", folder)];
+  const code = files.map((url) => readFileSync(url, "utf8").split("export const LANGUAGES").at(-1)).join("\n");
+  const composed = [
+    ...FILTERS.map((filter) => `filter_${filter}`), ...TOOLS.flatMap((tool) => [`tool_${tool}`, `hint_${tool}`]),
+    ...Object.keys(LABELS), ...Object.values(LABELS).flat(),
+  ];
+  const unused = Object.keys(keysOf("en")).filter((key) => !composed.includes(key) && !code.includes(`"${key}"`));
+  assert.deepEqual(unused, []);
+  const asked = [...code.matchAll(/\bsay\("(\w+)"/g)].map(([, key]) => key);
+  assert.deepEqual([...composed, ...asked].filter((key) => !(key in keysOf("en"))), []);
+});
+
+test("a language that we do not speak reads English", () => {
+  assert.equal(speaker("fr")("undo"), "Undo");
+  assert.equal(speaker(undefined)("badge_findings", { count: 3 }), "Findings: 3");
+  assert.equal(nameSome(speaker("en"), ["a", "b", "c"], 2), "a, b and 1 more");
+});

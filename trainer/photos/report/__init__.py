@@ -1,0 +1,1 @@
+"""Report: a PhotoSet in words and as a picture. Judges nothing itself."""

@@ -1,0 +1,47 @@
+// On node: what every view of ours needs on a ComfyUI node, in the classic design and the new one. Knows no photo.
+
+/** Call `after` whenever the target's method has been called. */
+export function chain(target, name, after) {
+  const before = target[name];
+  target[name] = function (...given) {
+    const answer = before?.apply(this, given);
+    after(...given);
+    return answer;
+  };
+}
+
+/** Put a view on the node that is neither a setting nor part of the saved workflow. */
+export function addView(node, name, element, { minHeightPx, maxHeightPx }) {
+  const options = { serialize: false, hideOnZoom: false, getMinHeight: () => minHeightPx, margin: 10 };
+  const widget = node.addDOMWidget(name, `zimage_lora_${name}`, element, {
+    ...options, ...(maxHeightPx ? { getMaxHeight: () => maxHeightPx } : {}),
+  });
+  widget.serialize = false; // the option keeps it out of the queue, this one out of the file
+}
+
+/** Make the node at least this large, and as large as its widgets need. */
+export function growTo(node, widthPx, heightPx = 0) {
+  node.setSize([Math.max(node.size[0], widthPx), Math.max(node.size[1], heightPx, node.computeSize()[1])]);
+}
+
+/** Our view shows the same as the pictures in the output, and better; other programs still find them there. */
+export function hidePictures(node) {
+  node.hideOutputImages = true; // the new node design
+  node.onDrawBackground = () => {}; // the classic one
+}
+
+/** Keys are for the view that has the focus; the canvas gets zooming, and the wheel where nothing scrolls. */
+export function keepToItself(element, host) {
+  element.addEventListener("keydown", (event) => {
+    if (!event.ctrlKey && !event.metaKey) event.stopPropagation(); // else Delete would delete the node
+  });
+  element.addEventListener(
+    "wheel",
+    (event) => {
+      const scroll = event.target.closest?.("[data-capture-wheel]");
+      const scrolls = scroll && scroll.scrollHeight > scroll.clientHeight;
+      if (event.ctrlKey || event.metaKey || !scrolls) host.wheelToCanvas(event);
+    },
+    { passive: false },
+  );
+}
