@@ -15,13 +15,17 @@ from skimage import data
 from pocket.backgrounds import draw_background
 from pocket.clothes import CLOTHES
 from pocket.figures import SUPERSAMPLING, Figure, Scene, draw
+from pocket.people import MILA, UNSEEN_OTHERS
 from trainer.photos.boxes import inside
 from trainer.photos.cleaning.draft import Draft
+from trainer.photos.cleaning.tools import CleanTools
 from trainer.photos.edits import NO_EDIT, PhotoEdit
 from trainer.photos.judging.framing import shot_of
 from trainer.photos.judging.quality import measure_quality
 from trainer.photos.photo import WHOLE, Box, Face, Judgement, Photo
 from trainer.photos.view import VIEW_PX
+
+TOMO, ZURI = UNSEEN_OTHERS["Tomo"], UNSEEN_OTHERS["Zuri"]
 
 _HEAD_SHARES = {"close": (0.33, 0.5), "medium": (0.235, 0.4)}
 """Length of a head unit in shares of the shorter side, and the head's height in the picture (pocket/figures.py)."""
@@ -154,3 +158,41 @@ class KnownOutlines:
     def foreground(self, image: Image.Image) -> Image.Image:
         """The first person."""
         return self._outlines[0]
+
+
+def keys(draft: Draft) -> list[str]:
+    """What cleaning says it has done, by key."""
+    return [message.key for message in draft.done]
+
+
+def faces_of(*people: Person) -> tuple[Face, ...]:
+    """The faces of these persons, in order."""
+    return tuple(one.face for one in people)
+
+
+def two_apart() -> tuple[Person, Person]:
+    """The subject and a person whom a straight cut takes away."""
+    return person(MILA, at=0.28), person(TOMO, at=0.8)
+
+
+def two_close() -> tuple[Person, Person]:
+    """So near that no straight cut keeps the subject's shoulders and loses the other's head."""
+    return person(MILA, at=0.45), person(TOMO, at=0.62)
+
+
+def segmenter(*people: Person) -> CleanTools:
+    """Tools that outline these persons."""
+    return CleanTools(person_segmenter=KnownOutlines([one.outline for one in people]))
+
+
+class Eraser:
+    """An Inpainter that can do persons: it knows what stood behind them."""
+
+    name, fills_large_areas = "eraser", True
+
+    def __init__(self, behind: Image.Image) -> None:
+        self._behind = behind
+
+    def fill(self, image: Image.Image, mask: Image.Image) -> Image.Image:
+        """What stood behind, where the mask is white."""
+        return Image.composite(self._behind, image, mask)

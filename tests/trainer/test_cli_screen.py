@@ -32,7 +32,7 @@ def test_a_progress_line_is_written_over_and_sentences_stand_below_it(language):
     stream = Terminal()
     screen = Screen(language, stream)
     for done in (1, 10, 2):
-        screen.progress(Message("cli.photos", {"done": done, "total": 10}))
+        screen.progress(Message("train.preparing.latents", {"done": done, "total": 10}))
     screen.say("cli.interrupted")
     lines = stream.getvalue().split("\n")
     assert len(lines) == 3 and lines[0].count("\r") == 3
@@ -51,7 +51,7 @@ def test_a_log_file_gets_few_lines_and_always_the_last():
     stream = io.StringIO()
     screen = Screen("en", stream)
     for done in range(1, 101):
-        screen.progress(Message("cli.photos", {"done": done, "total": 100}))
+        screen.progress(Message("train.preparing.latents", {"done": done, "total": 100}))
     screen.end_progress()
     lines = stream.getvalue().splitlines()
     assert len(lines) <= 3 and lines[-1].endswith("100/100")

@@ -8,8 +8,23 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pocket.people import MILA, UNSEEN_OTHERS
-from tests.trainer.known_people import KnownFaces, KnownOutlines, Person, draft_of, person, together
+from pocket.people import MILA
+from tests.trainer.known_people import (
+    TOMO,
+    ZURI,
+    Eraser,
+    KnownFaces,
+    KnownOutlines,
+    Person,
+    draft_of,
+    faces_of,
+    keys,
+    person,
+    segmenter,
+    together,
+    two_apart,
+    two_close,
+)
 from trainer.photos.cleaning.config import CleanConfig
 from trainer.photos.cleaning.draft import Draft
 from trainer.photos.cleaning.fill import fill_smoothly
@@ -17,46 +32,18 @@ from trainer.photos.cleaning.masking import mask_others
 from trainer.photos.cleaning.people import treat_other_people
 from trainer.photos.cleaning.tools import CleanTools
 from trainer.photos.edits import PhotoEdit
-from trainer.photos.photo import Face
 
-TOMO, ZURI = UNSEEN_OTHERS["Tomo"], UNSEEN_OTHERS["Zuri"]
 APPLY = CleanConfig(other_people="apply")
-
-
-def keys(draft: Draft) -> list[str]:
-    return [message.key for message in draft.done]
-
-
-def faces_of(*people: Person) -> tuple[Face, ...]:
-    return tuple(one.face for one in people)
 
 
 @pytest.fixture(scope="module")
 def apart() -> tuple[Person, Person]:
-    return person(MILA, at=0.28), person(TOMO, at=0.8)
+    return two_apart()
 
 
 @pytest.fixture(scope="module")
 def close() -> tuple[Person, Person]:
-    """So near that no straight cut keeps the subject's shoulders and loses the other's head."""
-    return person(MILA, at=0.45), person(TOMO, at=0.62)
-
-
-def segmenter(*people: Person) -> CleanTools:
-    return CleanTools(person_segmenter=KnownOutlines([one.outline for one in people]))
-
-
-class Eraser:
-    """An Inpainter that can do persons: it knows what stood behind them."""
-
-    name, fills_large_areas = "eraser", True
-
-    def __init__(self, behind: Image.Image) -> None:
-        self._behind = behind
-
-    def fill(self, image: Image.Image, mask: Image.Image) -> Image.Image:
-        """What stood behind, where the mask is white."""
-        return Image.composite(self._behind, image, mask)
+    return two_close()
 
 
 def masked(

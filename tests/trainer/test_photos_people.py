@@ -8,11 +8,21 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pocket.people import MILA, UNSEEN_OTHERS
-from tests.trainer.known_people import KnownOutlines, Person, draft_of, person, together
+from pocket.people import MILA
+from tests.trainer.known_people import (
+    TOMO,
+    Person,
+    draft_of,
+    faces_of,
+    keys,
+    person,
+    segmenter,
+    together,
+    two_apart,
+    two_close,
+)
 from trainer.photos.boxes import area, contains, inside, intersection
 from trainer.photos.cleaning.config import CleanConfig
-from trainer.photos.cleaning.draft import Draft
 from trainer.photos.cleaning.export import cut_and_scale
 from trainer.photos.cleaning.people import frame_without, treat_other_people
 from trainer.photos.cleaning.tools import CleanTools
@@ -20,44 +30,17 @@ from trainer.photos.edits import PhotoEdit
 from trainer.photos.judging.framing import shot_of
 from trainer.photos.photo import Face
 
-TOMO, ZURI = UNSEEN_OTHERS["Tomo"], UNSEEN_OTHERS["Zuri"]
 APPLY, REPORT, OFF = (CleanConfig(other_people=choice) for choice in ("apply", "report", "off"))
-
-
-def keys(draft: Draft) -> list[str]:
-    return [message.key for message in draft.done]
-
-
-def faces_of(*people: Person) -> tuple[Face, ...]:
-    return tuple(one.face for one in people)
 
 
 @pytest.fixture(scope="module")
 def apart() -> tuple[Person, Person]:
-    return person(MILA, at=0.28), person(TOMO, at=0.8)
+    return two_apart()
 
 
 @pytest.fixture(scope="module")
 def close() -> tuple[Person, Person]:
-    """So near that no straight cut keeps the subject's shoulders and loses the other's head."""
-    return person(MILA, at=0.45), person(TOMO, at=0.62)
-
-
-def segmenter(*people: Person) -> CleanTools:
-    return CleanTools(person_segmenter=KnownOutlines([one.outline for one in people]))
-
-
-class Eraser:
-    """An Inpainter that can do persons: it knows what stood behind them."""
-
-    name, fills_large_areas = "eraser", True
-
-    def __init__(self, behind: Image.Image) -> None:
-        self._behind = behind
-
-    def fill(self, image: Image.Image, mask: Image.Image) -> Image.Image:
-        """What stood behind, where the mask is white."""
-        return Image.composite(self._behind, image, mask)
+    return two_close()
 
 
 def test_another_person_is_cropped_away_and_the_subjects_head_and_shoulders_stay(apart: tuple[Person, Person]) -> None:

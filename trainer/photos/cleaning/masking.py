@@ -19,6 +19,7 @@ from PIL import Image
 
 from ...messages import Message
 from ..boxes import area, inside, intersection, pixels_of
+from ..judging.framing import OTHER_HEIGHT
 from ..photo import WHOLE, Box
 from ..view import VIEW_PX
 from .config import CleanConfig
@@ -36,8 +37,6 @@ _SPECK = 0.001
 """A smaller mask is no person (shares of the picture's area)."""
 _MOST = 0.4
 """More than this painted over is no photo any more (judgement, not measured)."""
-_OTHER_HEIGHT = 0.35
-"""A face not so high, seen from the subject's, is a passer-by far away (as in judging)."""
 _GROWN = 0.012
 """Outlines are widened by this share of the longest side: hair and shadows lie just beyond them."""
 
@@ -132,6 +131,6 @@ def _shows_others(image: Image.Image, face: Box, tools: CleanTools) -> bool:
         shared = intersection(other.box, face)
         is_subject = shared is not None and area(shared) > _SAME * min(area(other.box), area(face))
         height = (other.box[3] - other.box[1]) / (face[3] - face[1])
-        if not is_subject and other.is_sure and height >= _OTHER_HEIGHT:
+        if not is_subject and other.is_sure and height >= OTHER_HEIGHT:
             return True
     return False

@@ -18,7 +18,7 @@ _CLOSE_BELOW = 0.6
 _FULL_BELOW = 7.0
 _FRONT_OFFSET, _PROFILE_OFFSET = 0.30, 0.63
 _FRONT_DEG, _PROFILE_DEG = 20.0, 55.0
-_OTHER_HEIGHT = 0.35
+OTHER_HEIGHT = 0.35
 """Faces smaller than this share of the biggest belong to passers-by and pictures on the wall."""
 _LIKELY = 0.8
 """Below this confidence what a detector shows is hardly ever a face, and counts only if the user points at it."""
@@ -85,7 +85,7 @@ def subject_first(faces: tuple[Face, ...], edit: PhotoEdit) -> tuple[Face, ...]:
         likeliest = max(faces, key=lambda face: face.confidence)
         return (likeliest,) if likeliest.confidence >= _LIKELY else ()
     biggest = max(_height(face) for face in (*sure, subject))
-    others = (face for face in sure if face not in (pointed, subject) and _height(face) >= _OTHER_HEIGHT * biggest)
+    others = (face for face in sure if face not in (pointed, subject) and _height(face) >= OTHER_HEIGHT * biggest)
     return (subject, *sorted(others, key=_height, reverse=True))
 
 
