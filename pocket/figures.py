@@ -12,7 +12,6 @@ from .hair import draw_hair_behind, draw_hair_front
 from .pen import Colour, Pen, Point, shade
 
 SUPERSAMPLING = 3
-FRAMINGS = ("close", "medium", "full")
 LIGHTS: dict[str, Colour] = {
     "neutral": (255, 255, 255),
     "warm": (255, 242, 222),

@@ -23,12 +23,6 @@ def to_unit(pixels_u8: torch.Tensor) -> torch.Tensor:
     return pixels_u8.float() / 127.5 - 1
 
 
-def to_image(pixels_3HW: torch.Tensor) -> Image.Image:
-    """Floats in -1..1, [3, H, W], to a picture."""
-    array = ((pixels_3HW.float().clamp(-1, 1) + 1) * 127.5).round().byte().permute(1, 2, 0)
-    return Image.fromarray(array.numpy())
-
-
 def draw_many(
     num_pictures: int,
     size_px: tuple[int, int],

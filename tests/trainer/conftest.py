@@ -18,6 +18,7 @@ import torch
 from PIL import Image
 
 from pocket.single_files import SingleFiles, write_single_files
+from tests.trainer.known_people import Person, two_apart, two_close
 from trainer.captions.dataset import CaptionedPhoto, Dataset
 from trainer.photos.photo import Photo
 from trainer.training.config import TrainConfig
@@ -37,6 +38,16 @@ SIZES_PX = ((64, 64), (96, 40), (80, 70), (100, 40), (64, 66))
 def one_thread() -> None:
     """The same sums in the same order on every machine."""
     torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def apart() -> tuple[Person, Person]:
+    return two_apart()
+
+
+@pytest.fixture(scope="session")
+def close() -> tuple[Person, Person]:
+    return two_close()
 
 
 @pytest.fixture(scope="session")

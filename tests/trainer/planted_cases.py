@@ -20,6 +20,7 @@ from tests.trainer.planted_changes import (
     BARS,
     COPIES,
     FAULTS,
+    SURE_BITS,
     Change,
     open_picture,
     photo_of,
@@ -36,7 +37,7 @@ from trainer.photos.cleaning.tools import CleanTools
 from trainer.photos.edits import NO_EDIT, Edits
 from trainer.photos.faces.detector import FaceDetector
 from trainer.photos.faces.mtcnn import installed_face_detector
-from trainer.photos.judging.duplicates import SURE_BITS, hash_of, set_aside_duplicates
+from trainer.photos.judging.duplicates import hash_of, set_aside_duplicates
 from trainer.photos.judging.judge import judge, judge_again, judge_photos
 from trainer.photos.load import load_photos
 from trainer.photos.memo import Memo

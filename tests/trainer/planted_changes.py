@@ -16,6 +16,8 @@ from trainer.photos.photo import Photo
 from trainer.photos.view import VIEW_PX
 
 Change = Callable[[Image.Image], Image.Image]
+SURE_BITS = 6
+"""So many of 64 bits apart or fewer are taken for one picture when nothing but the hash is looked at."""
 
 
 # Photographs

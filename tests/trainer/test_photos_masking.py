@@ -22,8 +22,6 @@ from tests.trainer.known_people import (
     person,
     segmenter,
     together,
-    two_apart,
-    two_close,
 )
 from trainer.photos.cleaning.config import CleanConfig
 from trainer.photos.cleaning.draft import Draft
@@ -34,16 +32,6 @@ from trainer.photos.cleaning.tools import CleanTools
 from trainer.photos.edits import PhotoEdit
 
 APPLY = CleanConfig(other_people="apply")
-
-
-@pytest.fixture(scope="module")
-def apart() -> tuple[Person, Person]:
-    return two_apart()
-
-
-@pytest.fixture(scope="module")
-def close() -> tuple[Person, Person]:
-    return two_close()
 
 
 def masked(

@@ -18,8 +18,6 @@ from tests.trainer.known_people import (
     person,
     segmenter,
     together,
-    two_apart,
-    two_close,
 )
 from trainer.photos.boxes import area, contains, inside, intersection
 from trainer.photos.cleaning.config import CleanConfig
@@ -31,16 +29,6 @@ from trainer.photos.judging.framing import shot_of
 from trainer.photos.photo import Face
 
 APPLY, REPORT, OFF = (CleanConfig(other_people=choice) for choice in ("apply", "report", "off"))
-
-
-@pytest.fixture(scope="module")
-def apart() -> tuple[Person, Person]:
-    return two_apart()
-
-
-@pytest.fixture(scope="module")
-def close() -> tuple[Person, Person]:
-    return two_close()
 
 
 def test_another_person_is_cropped_away_and_the_subjects_head_and_shoulders_stay(apart: tuple[Person, Person]) -> None:

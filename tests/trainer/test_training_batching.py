@@ -11,7 +11,7 @@ import torch
 from tests.trainer.conftest import CPU, losses_of
 from trainer.training.config import TrainConfig
 from trainer.training.data.encode import EncodedPhoto
-from trainer.training.keeping.states import newest_state
+from trainer.training.keeping.states import find_state
 from trainer.training.model.zimage import find_base_model, load_transformer, predict_velocity
 from trainer.training.network.lora import add_lora
 from trainer.training.step import step_losses
@@ -131,7 +131,7 @@ def test_accumulation_equals_the_large_batch_and_may_be_changed_within_a_run(
 
 
 def lora_of(job) -> dict[str, torch.Tensor]:  # type: ignore[no-untyped-def]
-    state = newest_state(job.runs_dir / job.run_name / "state")
+    state = find_state(job.runs_dir / job.run_name / "state")[0]
     assert state and state.step == 4
     return dict(state.lora)
 

@@ -13,7 +13,7 @@ from tests.trainer.conftest import CPU, CountingEncoders, losses_of
 from tests.trainer.faulty_runs import assert_files_are_sound, warnings
 from trainer.training.keeping.control import RunControl
 from trainer.training.keeping.runs import TrainJob, finished_run
-from trainer.training.keeping.states import newest_state
+from trainer.training.keeping.states import find_state
 from trainer.training.loop import train
 from trainer.training.telling.events import CheckpointSaved, Event, Finished, StepDone, Stopped
 
@@ -111,7 +111,7 @@ def test_save_now_saves_a_checkpoint_and_a_state_and_changes_nothing_else(
     job = make_job()
     events = run_asking(job, encoders, {2: save}, stop_at=4)
     assert asked and saved_steps(events) == [2, 3] and losses_of(events) == {s: whole[s] for s in range(1, 5)}
-    state = newest_state(job.runs_dir / "ada" / "state")
+    state = find_state(job.runs_dir / "ada" / "state")[0]
     assert state and state.step == 4
     assert_files_are_sound(job)
     assert losses_of(run_through(job)) == {5: whole[5], 6: whole[6]}

@@ -20,7 +20,7 @@ from tests.trainer.faulty_runs import assert_files_are_sound
 from trainer.messages import UserError
 from trainer.training.keeping.disk import check_disk
 from trainer.training.keeping.runs import TrainJob, describe_run, finished_run
-from trainer.training.keeping.states import newest_state
+from trainer.training.keeping.states import find_state
 from trainer.training.loop import train
 from trainer.training.telling.events import DiskPlanned, Event, StepDone
 
@@ -75,7 +75,7 @@ def test_a_full_disk_at_a_save_loses_nothing_and_the_run_goes_on_when_there_is_s
     assert not any(name.endswith(".tmp") for name in after)
     for path in (small_disk / "loras").rglob("*.safetensors"):
         assert load_file(path)
-    state = newest_state(job.runs_dir / "ada" / "state")
+    state = find_state(job.runs_dir / "ada" / "state")[0]
     assert state and state.step == 3
 
     (small_disk / "filler").unlink()

@@ -13,7 +13,7 @@ from tests.trainer.conftest import losses_of
 from trainer.messages import UserError
 from trainer.training.config import TrainConfig
 from trainer.training.keeping.runs import TrainJob
-from trainer.training.keeping.states import TrainState, newest_state
+from trainer.training.keeping.states import TrainState, find_state
 from trainer.training.update.ema import Ema, showing
 from trainer.training.update.flow import named_generator
 
@@ -69,7 +69,7 @@ def test_shown_weights_are_there_inside_and_the_trained_ones_afterwards_bit_for_
 
 
 def state_of(job: TrainJob) -> TrainState:
-    state = newest_state(job.runs_dir / job.run_name / "state")
+    state = find_state(job.runs_dir / job.run_name / "state")[0]
     assert state
     return state
 

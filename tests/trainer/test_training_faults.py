@@ -34,7 +34,7 @@ from trainer.messages import UserError
 from trainer.training import step as step_module
 from trainer.training.faults import is_memory_error
 from trainer.training.keeping.runs import finished_run
-from trainer.training.keeping.states import newest_state
+from trainer.training.keeping.states import find_state
 from trainer.training.loop import train
 from trainer.training.telling.events import Event, Finished, Preparing, StepDone, Stopped
 
@@ -101,7 +101,7 @@ def test_a_number_that_stays_not_finite_ends_the_run_naming_the_photo_and_costs_
     assert error.message.key == "train.not_finite" and error.message.values["step"] == 5
     assert str(error.message.values["names"]).endswith(".png")
     assert losses_of(events) == {step: loss for step, loss in whole[0].items() if step < 5}
-    state = newest_state(job.runs_dir / "ada" / "state")
+    state = find_state(job.runs_dir / "ada" / "state")[0]
     assert state and state.step == 4
     assert_files_are_sound(job)
     monkeypatch.undo()

@@ -13,11 +13,11 @@ import pytest
 from PIL import Image, ImageEnhance, ImageOps
 
 from tests.trainer.conftest import save_photo
+from tests.trainer.planted_changes import SURE_BITS
 from trainer.captions.dataset import CaptionedPhoto, Dataset
 from trainer.messages import UserError
 from trainer.photos.judging.duplicates import (
     LIKELY_BITS,
-    SURE_BITS,
     PictureHash,
     hash_photos,
     hash_picture,

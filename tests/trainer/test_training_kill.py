@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 
 from tests.trainer.conftest import CPU, CountingEncoders
 from trainer.training.keeping.runs import TrainJob, finished_run
-from trainer.training.keeping.states import STATES_TO_KEEP, newest_state, state_steps
+from trainer.training.keeping.states import STATES_TO_KEEP, find_state, state_steps
 from trainer.training.loop import train
 from trainer.training.network.lora import check_lora_file
 from trainer.training.telling.events import StepDone
@@ -93,7 +93,7 @@ def assert_all_files_are_whole(job: TrainJob, reference: TrainJob, scratch: Path
     if states.is_dir():
         shutil.copytree(states, scratch)  # because looking for the newest state tidies up, and the run itself should
         for step in state_steps(scratch)[:STATES_TO_KEEP]:
-            found = newest_state(scratch)
+            found = find_state(scratch)[0]
             assert found and found.step == step
             shutil.rmtree(scratch / f"step-{step}")
         shutil.rmtree(scratch)

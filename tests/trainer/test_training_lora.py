@@ -18,7 +18,7 @@ from tests.trainer.test_training_loading import full_size_header
 from trainer.messages import UserError
 from trainer.training.config import TrainConfig
 from trainer.training.keeping.checksums import CONTENT_KEY, HEADER_KEY
-from trainer.training.keeping.states import newest_state
+from trainer.training.keeping.states import find_state
 from trainer.training.model.zimage import find_base_model, load_transformer, single_file_config
 from trainer.training.network.lora import add_lora, check_lora_file, save_lora
 from trainer.training.update.flow import named_generator
@@ -171,7 +171,7 @@ def test_diffusers_loads_the_trained_file_and_computes_the_same(
 
     job = make_job(base=pocket_dir, linear_rank=8, total_steps=3, learning_rate=5e-2)
     run_through(job)
-    state = newest_state(job.runs_dir / "ada" / "state")
+    state = find_state(job.runs_dir / "ada" / "state")[0]
     assert state
     trained = load_transformer(job.base, torch.float32, CPU)
     masters = add_lora(trained, TrainConfig(linear_rank=8), named_generator(0, "lora"))

@@ -16,7 +16,7 @@ from tests.trainer.networks import KINDS, TARGETS, fill, filled, outputs, relati
 from trainer.messages import UserError
 from trainer.sweep.lora_hooks import HookedLora, needs_hooks
 from trainer.training.config import TrainConfig
-from trainer.training.keeping.states import newest_state
+from trainer.training.keeping.states import find_state
 from trainer.training.model.adapter import fuse_adapter
 from trainer.training.model.zimage import find_base_model, load_transformer
 from trainer.training.network.lora import add_lora, num_modules, row_norms, save_lora
@@ -263,7 +263,7 @@ def test_a_resumed_run_of_every_kind_equals_an_uninterrupted_one(
     parts = make_job(folder=tmp_path / "parts", **settings)
     resumed = losses_of(run_through(parts, stop_after=1)) | losses_of(run_through(parts))
     assert resumed == losses
-    states = [newest_state(job.runs_dir / "ada" / "state") for job in (whole, parts)]
+    states = [find_state(job.runs_dir / "ada" / "state")[0] for job in (whole, parts)]
     assert all(torch.equal(states[0].lora[name], states[1].lora[name]) for name in states[0].lora)
     files = [load_file(job.loras_dir / "ada" / "ada_000000004.safetensors") for job in (whole, parts)]
     assert files[0].keys() == files[1].keys()

@@ -14,7 +14,7 @@ from tests.trainer.conftest import CountingEncoders, losses_of
 from trainer.messages import UserError, sentence
 from trainer.training.config import TrainConfig
 from trainer.training.keeping.runs import TrainJob
-from trainer.training.keeping.states import TrainState, newest_state
+from trainer.training.keeping.states import TrainState, find_state
 from trainer.training.telling.events import Warned
 from trainer.training.update.flow import named_generator
 from trainer.training.update.optimizers import (
@@ -101,7 +101,7 @@ def assert_equal(ours: Any, theirs: Any) -> None:
 
 
 def state_of(job: TrainJob) -> TrainState:
-    state = newest_state(job.runs_dir / job.run_name / "state")
+    state = find_state(job.runs_dir / job.run_name / "state")[0]
     assert state
     return state
 

@@ -14,7 +14,7 @@ from tests.trainer.conftest import CPU, CountingEncoders, losses_of
 from trainer.training.config import TrainConfig
 from trainer.training.data.buckets import BatchOrder
 from trainer.training.data.encode import EncodedPhoto, cut_to_bucket, plan_encoding
-from trainer.training.keeping.states import newest_state
+from trainer.training.keeping.states import find_state
 from trainer.training.model.adapter import fuse_adapter
 from trainer.training.model.zimage import find_base_model, load_transformer, model_latents
 from trainer.training.network.lora import add_lora
@@ -126,7 +126,7 @@ def test_three_updates_give_the_references_weights(
         learning_rate=rate, linear_rank=RANK,
     )  # fmt: skip
     our_losses = losses_of(run_through(job))
-    state = newest_state(job.runs_dir / "ada" / "state")
+    state = find_state(job.runs_dir / "ada" / "state")[0]
     assert state and state.step == 3
 
     plan, _ = plan_encoding(job.dataset, job.config, encoders)

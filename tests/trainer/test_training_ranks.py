@@ -20,7 +20,7 @@ import torch
 from tests.trainer.conftest import CPU, CountingEncoders, losses_of, save_photo
 from trainer.messages import UserError
 from trainer.training.keeping.runs import TrainJob, finished_run
-from trainer.training.keeping.states import newest_state, state_steps
+from trainer.training.keeping.states import find_state, state_steps
 from trainer.training.loop import train
 from trainer.training.ranks import ALONE, Ranks, launched_ranks
 from trainer.training.telling.events import Event, StepDone
@@ -170,7 +170,7 @@ def test_two_processes_make_what_one_makes(make_job: Callable, encoders: Countin
         assert_close(first.losses, expected.losses)
         assert first.num_encoded == expected.num_encoded > 0 and second.num_encoded == 0
         assert files_of(two) == files_of(one)
-        ours, theirs = (newest_state(job.runs_dir / job.run_name / "state") for job in (two, one))
+        ours, theirs = (find_state(job.runs_dir / job.run_name / "state")[0] for job in (two, one))
         assert ours and theirs and ours.step == theirs.step == STEPS
         assert all(torch.allclose(ours.lora[key], theirs.lora[key], rtol=0, atol=tolerance) for key in theirs.lora)
 

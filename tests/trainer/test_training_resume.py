@@ -15,7 +15,7 @@ from tests.trainer.conftest import CountingEncoders, losses_of
 from trainer.messages import UserError
 from trainer.training.keeping.history import read_losses
 from trainer.training.keeping.runs import TrainJob, finished_run
-from trainer.training.keeping.states import newest_state, state_steps
+from trainer.training.keeping.states import find_state, state_steps
 from trainer.training.telling.events import Event, Finished, Started, Stopped
 
 
@@ -42,7 +42,7 @@ def test_resumed_run_equals_uninterrupted_run(
     whole = make_job(run_name="whole", **model)
     whole_losses = losses_of(run_through(whole))
     if optimizer == "adam8bit":
-        state = newest_state(whole.runs_dir / "whole" / "state")
+        state = find_state(whole.runs_dir / "whole" / "state")[0]
         assert state and any(tensor.dtype == torch.uint8 for tensor in state.optimizer[0].values())
 
     parts = make_job(run_name="parts", **model)
@@ -79,7 +79,7 @@ def grown(make_job: Callable) -> TrainJob:
 
 
 def load_state(job: TrainJob) -> dict[str, torch.Tensor]:
-    state = newest_state(job.runs_dir / job.run_name / "state")
+    state = find_state(job.runs_dir / job.run_name / "state")[0]
     assert state and state.step == job.config.total_steps
     return dict(state.lora)
 

@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file
 
 from tests.trainer.conftest import losses_of
-from trainer.training.keeping.states import TrainState, newest_state, save_state, state_steps
+from trainer.training.keeping.states import TrainState, find_state, save_state, state_steps
 from trainer.training.telling.events import Finished
 
 FILES = ("manifest.json", "lora.safetensors", "optimizer.safetensors")
@@ -32,12 +32,12 @@ def states_dir(tmp_path: Path) -> Path:
 
 
 def newest_step(states_dir: Path) -> int | None:
-    found = newest_state(states_dir)
+    found = find_state(states_dir)[0]
     return found.step if found else None
 
 
 def test_a_state_comes_back_as_it_was_saved(states_dir: Path) -> None:
-    found = newest_state(states_dir)
+    found = find_state(states_dir)[0]
     assert found and found.step == 6 and torch.equal(found.lora["a"], state(6).lora["a"])
     tensors, numbers = found.optimizer
     assert numbers == {"a|count": 6} and tensors["a|step"].ndim == 0
@@ -45,7 +45,7 @@ def test_a_state_comes_back_as_it_was_saved(states_dir: Path) -> None:
 
 
 def test_no_states_are_no_state(tmp_path: Path) -> None:
-    assert newest_state(tmp_path / "nowhere") is None and state_steps(tmp_path / "nowhere") == []
+    assert find_state(tmp_path / "nowhere")[0] is None and state_steps(tmp_path / "nowhere") == []
 
 
 def test_the_two_newest_are_kept(states_dir: Path) -> None:
@@ -78,7 +78,7 @@ def test_a_flipped_bit_anywhere_in_a_file_is_noticed(states_dir: Path, name: str
         flipped = bytearray(data)
         flipped[place] ^= 1 << chance.randrange(8)
         path.write_bytes(flipped)
-        found = newest_state(states_dir)
+        found = find_state(states_dir)[0]
         assert found is not None
         assert found.step == 3 or (found.optimizer[1] == {"a|count": 6} and found.step == 6 and name == FILES[0]), place
     path.write_bytes(data)

@@ -64,11 +64,6 @@ class Offloader:
             for linear in frozen_linears(blocks[index]):
                 linear.register_forward_pre_hook(lambda linear, inputs, index=index: self.use(index))
 
-    @property
-    def num_device_bytes(self) -> int:
-        """What the slots hold on the device."""
-        return sum(len(slot.data) for slot in self._slots)
-
     def use(self, index: int) -> None:
         """Have a block's weights on the device for the work that is queued next, and start fetching its successor."""
         slot = self._slot_of(index) or self._fetch(index, busy=None)

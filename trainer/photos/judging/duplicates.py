@@ -24,8 +24,6 @@ from ..pixels import read_thumbnail
 from ..threads import Progress, in_threads, unheard
 from .second_look import SAME, agreement, look
 
-SURE_BITS = 6
-"""So many of 64 bits apart or fewer: the same picture, or a moment later. Only a second look can tell."""
 LIKELY_BITS = 10
 """Up to here pictures look alike to people too. In 4627 pairs of unrelated photos of persons the nearest two were 16
 apart."""

@@ -11,7 +11,6 @@ from ...captions.dataset import Dataset
 from ...messages import Message
 from ..config import TrainConfig
 from .checksums import is_whole
-from .history import EVENTS_NAME
 from .results import Checkpoint
 
 if TYPE_CHECKING:
@@ -58,11 +57,6 @@ class Run:
     def cache_dir(self) -> Path:
         """Encoded captions and photos."""
         return self.run_dir / "cache"
-
-    @property
-    def events_path(self) -> Path:
-        """The loss of every step and every validation, a line each."""
-        return self.run_dir / EVENTS_NAME
 
     @property
     def states_dir(self) -> Path:

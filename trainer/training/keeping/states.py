@@ -83,11 +83,6 @@ def state_steps(states_dir: Path) -> list[int]:
     return sorted((int(name[1]) for name in names if name), reverse=True)
 
 
-def newest_state(states_dir: Path) -> TrainState | None:
-    """The newest state whose files are all there with the bytes that were written; damaged ones are passed over."""
-    return find_state(states_dir)[0]
-
-
 def find_state(states_dir: Path) -> tuple[TrainState | None, list[int]]:
     """The newest whole state, if there is one, and the steps of the damaged ones that were newer.
 
