@@ -5,8 +5,11 @@ from comfy_api.latest import ComfyExtension, io
 from .apply_lora import ApplyLoRA
 from .caption_photos import AutoCaption
 from .clean_photos import CleanAndResize
+from .convert_lora import ConvertLoRA
 from .dataset_report import DatasetReport
+from .export_dataset import ExportDataset
 from .load_photos import LoadPhotoFolder
+from .publish_lora import PublishLoRA
 from .routes import add_routes
 from .sweep_checkpoints import CheckpointSweep
 from .train_lora import TrainZImageLoRA
@@ -26,7 +29,10 @@ class ZImageLoraExtension(ComfyExtension):
             CleanAndResize,
             AutoCaption,
             DatasetReport,
+            ExportDataset,
             TrainZImageLoRA,
             CheckpointSweep,
             ApplyLoRA,
+            ConvertLoRA,
+            PublishLoRA,
         ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,19 +15,19 @@ from ..trainer.photos.report.text import describe
 from . import host
 from .host_photo_tools import clean_tools, needed_sockets
 from .photo_views import as_json
-from .widgets import config_of
+from .widgets import parts_of
 
 
 def needed_models(inputs: Mapping[str, Any]) -> list[str]:
     """The lazy sockets that the steps which are switched on want."""
-    return needed_sockets(*_parts(inputs))
+    return needed_sockets(*parts_of(CleanConfig, inputs))
 
 
 def clean(
     photos: PhotoSet, edits: str, inputs: Mapping[str, Any], progress: host.Progress
 ) -> tuple[PhotoSet, str, dict[str, list[Any]], str | None]:
     """The working copies, the report, what the node shows, and what keeps the graph from going on, if anything."""
-    config, models = _parts(inputs)
+    config, models = parts_of(CleanConfig, inputs)
     work_dir, by_hand = host.working_copies_dir(photos.folder), read_edits(edits)
     try:
         cleaned = clean_photos(
@@ -44,10 +43,3 @@ def clean(
     ui = {"images": [picture], "text": [report], "zimage_lora_photos": views, "zimage_lora_edits": [edits]}
     problem = none_left(cleaned)
     return cleaned, report, ui, host.say_message(problem) if problem else None
-
-
-def _parts(inputs: Mapping[str, Any]) -> tuple[CleanConfig, dict[str, Any]]:
-    """The settings, and the models that are connected or chosen."""
-    settings = {field.name for field in dataclasses.fields(CleanConfig)}
-    config = config_of(CleanConfig, {name: value for name, value in inputs.items() if name in settings})
-    return config, {name: value for name, value in inputs.items() if name not in settings}

@@ -39,18 +39,22 @@ def network_identity(patcher: Any, *more: Any) -> str:
     return _digest(type(patcher.model).__name__, _patcher(patcher), *more)
 
 
+def files_of(patcher: Any) -> list[Path]:
+    """The files that ComfyUI's own loader made a model from; none where something else made it."""
+    made_by = patcher.cached_patcher_init
+    return [Path(text) for text in _texts(made_by[1]) if Path(text).is_file()] if made_by is not None else []
+
+
 def _patcher(patcher: Any) -> list[Any]:
     return [_weights(patcher), patcher.patches]
 
 
 def _weights(patcher: Any) -> list[Any]:
     """The files the weights came from, where ComfyUI's own loader made the model; else samples of the weights."""
-    made_by = patcher.cached_patcher_init
-    if made_by is not None:
-        files = [Path(text) for text in _texts(made_by[1]) if Path(text).is_file()]
-        if files:
-            settings = [value for value in made_by[1] if isinstance(value, Mapping | enum.Enum)]
-            return [fingerprint(files), settings]
+    files = files_of(patcher)
+    if files:
+        settings = [value for value in patcher.cached_patcher_init[1] if isinstance(value, Mapping | enum.Enum)]
+        return [fingerprint(files), settings]
     weights = patcher.model.state_dict()
     # Where a LoRA is merged into loaded weights, the untouched ones are kept aside.
     return [{name: patcher.backup[name].weight if name in patcher.backup else weights[name] for name in weights}]

@@ -1,6 +1,6 @@
-"""Pictures by ComfyUI's own sampler, and likeness by its CLIP vision: what a sweep shows is what a user's graph gives.
+"""Pictures by ComfyUI's own sampler: what a sweep shows is what a user's graph gives.
 
-Legend: B batch of 1, C latent channels, H and W latent rows and columns, N pictures, D numbers per picture.
+Legend: B batch of 1, C latent channels, H and W latent rows and columns.
 """
 
 from __future__ import annotations
@@ -13,15 +13,13 @@ from typing import Any
 import comfy.sample
 import latent_preview
 import PIL.Image
-import PIL.ImageOps
 import torch
 
+from ..trainer.messages import UserError
 from ..trainer.sweep.cells import Cell, SweepConfig
 from .core_identity import clip_identity, model_identity, vae_identity
 from .core_lora import apply_lora
-from .pictures import to_picture, to_tensor
-
-_GREY = (127, 127, 127)
+from .pictures import to_picture
 
 
 class CellRenderer:
@@ -73,6 +71,8 @@ class CellRenderer:
             disable_pbar=True,
             seed=cell.seed,
         )
+        if not torch.isfinite(latents_BCHW).all():  # the VAE would make a black picture of it
+            raise UserError("sweep.not_finite", prompt=cell.prompt, seed=cell.seed)
         return to_picture(self._vae.decode(latents_BCHW))
 
     @cached_property
@@ -94,27 +94,6 @@ class CellRenderer:
             self._on_step(step_index + 1, preview)
 
         return heard
-
-
-class ClipVisionScorer:
-    """Likeness as the cosine of ComfyUI's CLIP vision embeddings."""
-
-    name = "CLIP vision"
-
-    def __init__(self, clip_vision: Any, before_each: Callable[[], None]) -> None:
-        """`before_each` is called before every picture, and may raise to leave early."""
-        self._clip_vision = clip_vision
-        self._before_each = before_each
-
-    def embed(self, images: Sequence[PIL.Image.Image]) -> torch.Tensor:
-        """Rows of length one, [N, D], on the CPU."""
-        rows = []
-        for image in images:
-            self._before_each()
-            side = max(image.size)  # padded, not cut: a photo of the whole body keeps its head
-            square_NHW3 = to_tensor(PIL.ImageOps.pad(image, (side, side), color=_GREY))
-            rows.append(self._clip_vision.encode_image(square_NHW3)["image_embeds"].float().cpu())
-        return torch.nn.functional.normalize(torch.cat(rows), dim=1)
 
 
 def _zeroed(conditioning: Any) -> Any:

@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import comfy.cli_args
 import comfy.model_management
@@ -22,7 +22,7 @@ import torch
 from aiohttp import web
 from server import PromptServer
 
-from ..trainer.files import safe_name, slug
+from ..trainer.files import remove_unfinished, safe_name, slug
 from ..trainer.messages import Message, UserError, sentence
 from .access import folders_named_in, listens_beyond_loopback, may_be_read
 
@@ -91,6 +91,13 @@ def run_dir(run_name: str) -> Path:
 def working_copies_dir(folder: Path) -> Path:
     """Where the working copies of a folder's photos go: readable, and another one for another folder of that name."""
     return output_dir() / "photos" / f"{safe_name(folder.name or 'photos')}-{slug(str(folder))[-8:]}"
+
+
+def export_dir(name: str) -> Path:
+    """Where a dataset is exported to; what a killed export left there is cleared away. Raises UserError for a path."""
+    folder = output_dir() / "datasets" / safe_name(name)
+    remove_unfinished(folder.parent)
+    return folder
 
 
 def photo_folder(text: str) -> Path:
@@ -264,6 +271,15 @@ class Progress:
     def broadcast(self, event: dict[str, object]) -> None:
         """Tell every browser; ComfyUI's own progress reaches only the one that queued."""
         PromptServer.instance.send_sync(EVENT, {"node": self._node_id, **event})
+
+
+def workflow_texts(hidden: Any) -> dict[str, str]:
+    """What ComfyUI writes into pictures, so that one dropped on the canvas brings its graph back; nothing where its
+    user has switched that off."""
+    if comfy.cli_args.args.disable_metadata:
+        return {}
+    known = {"prompt": hidden.prompt, **(hidden.extra_pnginfo or {})}
+    return {name: json.dumps(value) for name, value in known.items() if value is not None}
 
 
 def show_picture(image: PIL.Image.Image, name: str) -> dict[str, str]:

@@ -6,8 +6,9 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-from ..trainer.captions.dataset import Dataset
-from ..trainer.messages import Message, sentence
+from ..trainer.captions.dataset import Dataset, caption_lines
+from ..trainer.captions.export.export import Exported
+from ..trainer.messages import Message, name_some, sentence
 from ..trainer.training.keeping.results import Checkpoints
 from ..trainer.training.telling.events import (
     DiskPlanned,
@@ -46,12 +47,26 @@ def event_json(event: Event, run: str) -> dict[str, Any]:
     return {"event": type(event).__name__, "run": run, **fields}
 
 
+def captions_summary(dataset: Dataset, language: str) -> str:
+    """How many captions there are, and the warnings: what is not in the table that shows them."""
+    heading = Message("host.captioned", {"num": len(dataset.photos)})
+    return "\n".join(sentence(message, language) for message in (heading, *dataset.warnings))
+
+
 def captions_text(dataset: Dataset, language: str) -> str:
-    """How many captions there are, the warnings, and every photo with its caption."""
-    heading = sentence(Message("host.captioned", {"num": len(dataset.photos)}), language)
-    warnings = [sentence(warning, language) for warning in dataset.warnings]
-    captions = [f"{item.photo.source_path.name}: {item.caption}" for item in dataset.photos]
-    return "\n".join([heading, *warnings, *captions])
+    """The summary, what there is to mend, and every photo with its caption."""
+    findings = [sentence(finding.message, language) for finding in dataset.findings]
+    return "\n".join([captions_summary(dataset, language), *findings, *caption_lines(dataset)])
+
+
+def exported_text(exported: Exported, language: str) -> str:
+    """Where a dataset was exported to, and what had to be converted."""
+    values = {"num": exported.num_photos, "folder": exported.folder}
+    said = [Message("host.exported_before" if exported.was_there else "host.exported", values)]
+    if exported.converted:
+        names = name_some(list(exported.converted))
+        said.append(Message("host.exported_converted", {"num": len(exported.converted), "names": names}))
+    return "\n".join(sentence(message, language) for message in said)
 
 
 def finished_text(checkpoints: Checkpoints, warnings: list[Message], language: str) -> str:

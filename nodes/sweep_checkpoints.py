@@ -6,7 +6,10 @@ from comfy_api.latest import io
 from ..trainer.sweep.cells import SweepConfig
 from . import host, sockets
 from .pictures import to_tensor
-from .widgets import config_of, widgets_of
+from .widgets import widgets_of
+
+_ADDED = {"canary"}
+"""Graphs written for the HTTP API before there was it stay valid."""
 
 
 class CheckpointSweep(io.ComfyNode):
@@ -33,7 +36,17 @@ class CheckpointSweep(io.ComfyNode):
                     lazy=True,
                     tooltip="Optional: measures how much the pictures look like your photos, for the recommendation.",
                 ),
-                *widgets_of(SweepConfig, choices={"sampler": KSampler.SAMPLERS, "scheduler": KSampler.SCHEDULERS}),
+                sockets.FaceDetectionModel.Input(
+                    "face_detection_model",
+                    optional=True,
+                    tooltip="Optional: finds the face in every picture, so that likeness is that of the face. From "
+                    "Load Face Detection Model (MediaPipe). Without it facenet-pytorch is used where it is installed.",
+                ),
+                *widgets_of(
+                    SweepConfig,
+                    choices={"sampler": KSampler.SAMPLERS, "scheduler": KSampler.SCHEDULERS},
+                    optional=_ADDED,
+                ),
                 io.String.Input(
                     "choice",
                     default="recommended",
@@ -46,7 +59,7 @@ class CheckpointSweep(io.ComfyNode):
                 sockets.Checkpoints.Output(id="best", display_name="best", tooltip="The checkpoints with one chosen."),
                 io.String.Output(id="scores", display_name="scores", tooltip="The likeness measured, as JSON."),
             ],
-            hidden=[io.Hidden.unique_id],
+            hidden=[io.Hidden.unique_id, io.Hidden.prompt, io.Hidden.extra_pnginfo],
         )
 
     @classmethod
@@ -60,12 +73,12 @@ class CheckpointSweep(io.ComfyNode):
 
     @classmethod
     @host.in_users_language
-    def execute(cls, checkpoints, model, clip, vae, choice, clip_vision=None, **widgets) -> io.NodeOutput:
+    def execute(cls, checkpoints, choice, **inputs) -> io.NodeOutput:
         from .sweeping import chosen_step, describe_scores, run_sweep
 
         step = chosen_step(choice, checkpoints)
         progress = host.Progress(cls.hidden.unique_id)
-        result = run_sweep(checkpoints, config_of(SweepConfig, widgets), model, clip, vae, clip_vision, progress)
+        result = run_sweep(checkpoints, inputs, host.workflow_texts(cls.hidden), progress)
         text, scores = describe_scores(result.scores)
         progress.write(text)
         best = result.checkpoints if step is None else checkpoints.choosing(step)

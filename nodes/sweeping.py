@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
-from ..trainer.captions.prompts import called_up
 from ..trainer.messages import UserError
-from ..trainer.sweep.cells import SweepConfig, plan_cells
+from ..trainer.photos.memo import Memo
+from ..trainer.sweep.cells import SweepConfig, plan_cells, prompts_of
 from ..trainer.sweep.run import SweepResult, sweep
 from ..trainer.sweep.scores import Scores, as_json
-from ..trainer.training.keeping.record import reference_photos
+from ..trainer.sweep.scoring.judge import Judging
+from ..trainer.sweep.scoring.photos import judged_by
 from ..trainer.training.keeping.results import Checkpoints
 from . import host
-from .core_sampler import CellRenderer, ClipVisionScorer
+from .core_sampler import CellRenderer
+from .host_faces import face_detector
+from .host_scorers import scorer_for
+from .widgets import parts_of
 
 _RECOMMENDED = "recommended"
 
@@ -30,27 +35,31 @@ def chosen_step(choice: str, checkpoints: Checkpoints) -> int | None:
 
 
 def run_sweep(
-    checkpoints: Checkpoints,
-    config: SweepConfig,
-    model: Any,
-    clip: Any,
-    vae: Any,
-    clip_vision: Any,
-    progress: host.Progress,
+    checkpoints: Checkpoints, inputs: Mapping[str, Any], texts: Mapping[str, str], progress: host.Progress
 ) -> SweepResult:
-    """Draw and judge all cells; `clip_vision` may be None."""
-    bar = _CellBar(progress, len(plan_cells(checkpoints, config)), config.steps)
-    prompts = called_up(config.prompts, subject=checkpoints.subject, trigger_word=checkpoints.trigger_word)
-    renderer = CellRenderer(model, clip, vae, config, prompts=prompts, on_step=bar.on_step)
+    """Draw and judge all cells with the node's widgets and models. `texts` go into the grid's PNG."""
+    config, models = parts_of(SweepConfig, inputs)
+    cells = plan_cells(checkpoints, config)
+    bar = _CellBar(progress, len(cells), config.steps)
+    prompts = prompts_of(cells)
+    renderer = CellRenderer(
+        models["model"], models["clip"], models["vae"], config, prompts=prompts, on_step=bar.on_step
+    )
     return sweep(
         checkpoints,
         config,
         render=renderer.render,
         render_identity=renderer.identity,
-        scorer=ClipVisionScorer(clip_vision, host.stop_if_cancelled) if clip_vision is not None else None,
-        references=reference_photos(checkpoints.run_dir),
+        judging=Judging(
+            photos=judged_by(checkpoints.run_dir),
+            scorer=scorer_for(models.get("clip_vision")),
+            detector=face_detector(models.get("face_detection_model")),
+            memo=Memo(host.memo_dir()),
+            on_picture=host.stop_if_cancelled,
+        ),
         cells_dir=checkpoints.run_dir / "sweep",
         progress=bar.on_cell,
+        grid_texts=texts,
         language=progress.language,
     )
 
@@ -69,10 +78,13 @@ class _CellBar:
         self._steps_per_cell = steps_per_cell
         self._total = num_cells * steps_per_cell
 
-    def on_cell(self, done: int, total: int) -> None:
+    def on_cell(self, done: int, total: int, left_s: float | None) -> None:
         self._cells_done = done
         self._progress.show_or_stop(done * self._steps_per_cell, self._total)
-        self._progress.write(host.say("host.cells", done=done, total=total), at_once=False)
+        text = host.say("host.cells", done=done, total=total)
+        if left_s:
+            text += " · " + host.say("host.minutes_left", minutes=max(1, round(left_s / 60)))
+        self._progress.write(text, at_once=False)
 
     def on_step(self, step: int, preview: tuple | None) -> None:
         self._progress.show_or_stop(self._cells_done * self._steps_per_cell + step, self._total, preview)

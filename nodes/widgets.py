@@ -32,6 +32,13 @@ def config_of(config: type, values: Mapping[str, Any]) -> Any:
     return config_from(config, {name: _value(name, value, defaults.get(name)) for name, value in values.items()})
 
 
+def parts_of(config: type, inputs: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """A node's inputs apart: the config that its widgets describe, and everything else, such as models. UserError."""
+    names = {field.name for field in dataclasses.fields(config)}
+    settings = {name: value for name, value in inputs.items() if name in names}
+    return config_of(config, settings), {name: value for name, value in inputs.items() if name not in names}
+
+
 def _widget(field: dataclasses.Field, host_choices: Sequence[str] | None, is_optional: bool) -> io.Input:
     limits, default = field.metadata, field.default
     # What only experts need may be left out of a graph: those that people write for the HTTP API stay short and valid.

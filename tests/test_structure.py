@@ -26,8 +26,8 @@ SOURCES = (
     "tests/**/*.mjs", "web/**/*.js",
 )  # fmt: skip
 NODE_IDS = {
-    "LoadPhotoFolder", "CleanAndResize", "AutoCaption", "DatasetReport", "TrainZImageLoRA", "CheckpointSweep",
-    "ApplyLoRA",
+    "LoadPhotoFolder", "CleanAndResize", "AutoCaption", "DatasetReport", "ExportDataset", "TrainZImageLoRA",
+    "CheckpointSweep", "ApplyLoRA", "ConvertLoRA", "PublishLoRA",
 }  # fmt: skip
 
 OF_ONE_MACHINE = re.compile(

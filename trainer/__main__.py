@@ -1,4 +1,4 @@
-"""The command line: `python -m trainer demo|prepare|train`. Reads arguments; the verbs are in `cli/`."""
+"""The command line: `python -m trainer demo|prepare|caption|train|convert`. Reads arguments; verbs are in `cli/`."""
 
 from __future__ import annotations
 
@@ -55,11 +55,22 @@ def _run(chosen: argparse.Namespace, screen: Screen, ranks: Ranks) -> bool:
 
         run_prepare(read_job(chosen.job), screen)
         return True
+    if chosen.verb == "caption":
+        from .cli.caption import run_caption
+        from .cli.job import read_job
+
+        run_caption(read_job(chosen.job), screen, chosen.export)
+        return True
     if chosen.verb == "train":
         from .cli.job import read_job
         from .cli.train import run_job
 
         return run_job(read_job(chosen.job), screen, ranks) is not None
+    if chosen.verb == "convert":
+        from .cli.convert import run_convert
+
+        run_convert(chosen.lora, screen)
+        return True
     from .cli.demo import run_demo
 
     return run_demo(chosen.out, screen)
@@ -75,10 +86,11 @@ def _parser(language: str) -> argparse.ArgumentParser:
         epilog=say("cli.help.epilog"),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    verbs = parser.add_subparsers(dest="verb", required=True, metavar="demo | prepare | train")
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="demo | prepare | caption | train | convert")
     demo = verbs.add_parser("demo", help=say("cli.help.demo"), description=say("cli.help.demo"))
     demo.add_argument("--out", type=Path, default=Path("demo"), metavar="DIR", help=say("cli.help.out"))
-    for verb, help_key in (("prepare", "cli.help.prepare"), ("train", "cli.help.train")):
+    with_help = (("prepare", "cli.help.prepare"), ("caption", "cli.help.caption"), ("train", "cli.help.train"))
+    for verb, help_key in with_help:
         with_job = verbs.add_parser(
             verb,
             help=say(help_key),
@@ -87,6 +99,10 @@ def _parser(language: str) -> argparse.ArgumentParser:
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         with_job.add_argument("job", type=Path, metavar="JOB.yaml", help=say("cli.help.job"))
+        if verb == "caption":
+            with_job.add_argument("--export", type=Path, metavar="DIR", help=say("cli.help.export"))
+    convert = verbs.add_parser("convert", help=say("cli.help.convert"), description=say("cli.help.convert"))
+    convert.add_argument("lora", type=Path, nargs="+", metavar="LORA.safetensors", help=say("cli.help.lora"))
     return parser
 
 

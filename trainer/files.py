@@ -73,7 +73,7 @@ def write_folder_whole(folder: Path, write: Callable[[Path], None]) -> None:
 
     An existing folder of that name is replaced; between the two moves it exists under neither name, never half.
     """
-    temporary = folder.with_name(f".{uuid.uuid4().hex[:12]}.tmp")
+    temporary, old = (folder.with_name(f".{uuid.uuid4().hex[:12]}.tmp") for _ in range(2))
     try:
         temporary.mkdir(parents=True)
         write(temporary)
@@ -81,12 +81,17 @@ def write_folder_whole(folder: Path, write: Callable[[Path], None]) -> None:
             sync_file(path)
         sync_folder(temporary)
         if folder.exists():
-            shutil.rmtree(folder)
+            os.replace(folder, old)
         os.replace(temporary, folder)
         sync_folder(folder.parent)
-    except Exception as error:
+    except BaseException as error:  # a host's Cancel is no Exception
+        if old.exists() and not folder.exists():
+            os.replace(old, folder)
         shutil.rmtree(temporary, ignore_errors=True)
-        raise as_user_error(error, folder) from error
+        if isinstance(error, Exception):
+            raise as_user_error(error, folder) from error
+        raise
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def remove_unfinished(folder: Path) -> None:

@@ -1,11 +1,13 @@
-// The photo widgets on our nodes: what ComfyUI knows is handed to photos/, which knows nothing of ComfyUI.
+// The views on our nodes: what ComfyUI knows is handed to photos/ and captions/, which know nothing of ComfyUI.
 import { api } from "../../scripts/api.js";
 import { app } from "../../scripts/app.js";
-import { addStyle } from "./photos/dom.js";
+import { addCaptions } from "./captions/editor.js";
+import { CAPTION_STYLE } from "./captions/style.js";
+import { addStyle } from "./shared/dom.js";
 import { addEditor } from "./photos/editor.js";
 import { addReport } from "./photos/report.js";
-import { STYLE } from "./photos/style.js";
-import { speaker } from "./photos/texts.js";
+import { STYLE } from "./shared/style.js";
+import { speaker } from "./shared/texts.js";
 import { addUploader } from "./photos/uploader.js";
 
 const manager = () => app.extensionManager;
@@ -41,7 +43,7 @@ function everyNode(graph, visit) {
   }
 }
 
-const VIEWS = { LoadPhotoFolder: addUploader, CleanAndResize: addEditor, DatasetReport: addReport };
+const VIEWS = { LoadPhotoFolder: addUploader, CleanAndResize: addEditor, AutoCaption: addCaptions, DatasetReport: addReport };
 const views = new WeakMap(); // node -> what its view can do
 
 async function clearEdits(view) {
@@ -51,7 +53,7 @@ async function clearEdits(view) {
 
 app.registerExtension({
   name: "zimage_lora.photos",
-  init: () => addStyle("zimage-lora-photos", STYLE),
+  init: () => addStyle("zimage-lora", STYLE + CAPTION_STYLE),
   nodeCreated(node) {
     const view = VIEWS[node.comfyClass]?.(node, host);
     if (view) views.set(node, view);

@@ -14,9 +14,12 @@ NODE_IDS = (
     "CleanAndResize",
     "AutoCaption",
     "DatasetReport",
+    "ExportDataset",
     "TrainZImageLoRA",
     "CheckpointSweep",
     "ApplyLoRA",
+    "ConvertLoRA",
+    "PublishLoRA",
 )
 
 

@@ -120,7 +120,8 @@ def test_saved_lora_in_core_loader_equals_the_trained_module(server: ComfyServer
 
 
 def test_encoded_dataset_equals_that_of_the_diffusers_folder(server: ComfyServer, ran: Ran, tmp_path: Path) -> None:
-    from trainer.captions.template import CaptionConfig, caption_photos
+    from trainer.captions.caption import caption_photos
+    from trainer.captions.config import CaptionConfig
     from trainer.photos.load import load_photos
     from trainer.training.config import TrainConfig
     from trainer.training.data.encode import fill_cache, plan_encoding

@@ -7,13 +7,16 @@ import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 
-from trainer.captions.template import CaptionConfig
+from trainer.captions.config import CaptionConfig
+from trainer.lora_files.parts import PartStrengths
 from trainer.photos.cleaning.config import CleanConfig
+from trainer.publish.config import PublishConfig
 from trainer.sweep.cells import SweepConfig
 from trainer.training.config import TrainConfig
 
 ROOT = Path(__file__).parents[2]
-CONFIGS = {kind.__name__: kind for kind in (CaptionConfig, CleanConfig, SweepConfig, TrainConfig)}
+_WITH_WIDGETS = (CaptionConfig, CleanConfig, PartStrengths, PublishConfig, SweepConfig, TrainConfig)
+CONFIGS = {kind.__name__: kind for kind in _WITH_WIDGETS}
 
 
 @dataclass(frozen=True)

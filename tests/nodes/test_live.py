@@ -78,3 +78,19 @@ def test_every_event_can_be_said(language: str) -> None:
     assert "Mila_000000250.safetensors" in live.finished_text(
         CHECKPOINTS, [Message("photos.few", {"count": 3})], language
     )
+
+
+def test_captions_are_told_after_the_warnings_and_what_there_is_to_mend() -> None:
+    dataset_parts, photos = module("trainer.captions.dataset"), module("trainer.photos.photo")
+    path = Path("photos/with hat/a.jpg")
+    photo = photos.Photo(path=path, source_path=path, width_px=8, height_px=8, content_hash="a")
+    dataset = dataset_parts.Dataset(
+        subject="Mila",
+        photos=(dataset_parts.CaptionedPhoto(photo=photo, caption="Mila with hat"),),
+        photo_set=photos.PhotoSet(folder=Path("photos"), photos=(photo,)),
+        findings=(dataset_parts.Finding(kind="x", message=Message("captions.no_subject"), photos=("a",)),),
+        warnings=(Message("photos.few", {"count": 1}),),
+    )
+    heading, warning, finding, caption = live.captions_text(dataset, "en").splitlines()
+    assert heading == "1 captions" and "70" in warning and "subject is empty" in finding
+    assert caption == "with hat/a.jpg: Mila with hat"

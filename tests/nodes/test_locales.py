@@ -28,9 +28,10 @@ def texts(part: Any, place: str = "") -> Iterator[tuple[str, str]]:
         yield from texts(inner, f"{place}/{name}")
 
 
-def test_the_seven_nodes_are_found_with_literal_ids() -> None:
+def test_all_nodes_are_found_with_literal_ids() -> None:
     photos = {"LoadPhotoFolder", "CleanAndResize", "AutoCaption", "DatasetReport"}
-    assert NODES.keys() == photos | {"TrainZImageLoRA", "CheckpointSweep", "ApplyLoRA"}
+    loras = {"TrainZImageLoRA", "CheckpointSweep", "ApplyLoRA", "ConvertLoRA", "PublishLoRA"}
+    assert NODES.keys() == photos | {"ExportDataset"} | loras
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

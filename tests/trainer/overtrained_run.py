@@ -46,7 +46,7 @@ CPU = torch.device("cpu")
 SIDE_PX = 128
 NUM_PHOTOS, NUM_FRESH = 14, 64
 SIGMAS = tuple((place + 0.5) / 32 for place in range(32))
-SAVE_EVERY, NUM_SAVES = 40, 9
+SAVE_EVERY, NUM_SAVES = 60, 9
 LEARNING_RATE = 5e-4
 """High, so that ten photos are soon learned by heart; at 1e-3 the true loss itself jumps from save to save by more than
 neighbouring saves differ, and its minimum is a matter of luck."""

@@ -10,6 +10,7 @@ import PIL.Image
 import torch
 from PIL import ImageDraw
 
+from trainer.messages import Message
 from trainer.sweep.cells import Cell
 from trainer.training.keeping.results import Checkpoint, Checkpoints
 
@@ -44,7 +45,9 @@ class Painter:
 class MeanColour:
     """Judges likeness by the mean colour."""
 
-    name = "mean colour"
+    name = identity = "mean colour"
+    licence = Message("sweep.licence", {"name": "mean colour", "licence": "none"})
+    knows_scenes = wants_faces = False
 
     def embed(self, images: Sequence[PIL.Image.Image]) -> torch.Tensor:
         colours_ND = torch.tensor([image.resize((1, 1)).getpixel((0, 0)) for image in images], dtype=torch.float32)

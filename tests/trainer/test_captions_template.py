@@ -8,14 +8,52 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from trainer.captions.caption import caption_photos
+from trainer.captions.config import CaptionConfig
 from trainer.captions.dataset import Dataset
-from trainer.captions.template import CaptionConfig, caption_photos
+from trainer.captions.edits import CaptionEdit, CaptionEdits, photo_key
+from trainer.captions.features import split_features
+from trainer.captions.template import caption_of
+from trainer.captions.wording import wording_for
 from trainer.files import file_hash
 from trainer.messages import UserError
 from trainer.photos.cleaning.clean import clean_photos
 from trainer.photos.cleaning.config import CleanConfig
 from trainer.photos.load import load_photos
-from trainer.photos.photo import PhotoSet
+from trainer.photos.photo import Photo, PhotoSet
+
+PHOTO = Photo(path=Path("a.jpg"), source_path=Path("a.jpg"), width_px=8, height_px=8, content_hash="a")
+GUIDE, CHINESE = "a photo of [subject]", "[subject]的照片"
+CASES = [
+    # template, features, no face, caption
+    (GUIDE, "", False, "a photo of Mila"),
+    (GUIDE, "ponytail", False, "a photo of Mila with ponytail"),
+    (GUIDE, "a red scarf", False, "a photo of Mila with a red scarf"),
+    (GUIDE, "with ponytail", False, "a photo of Mila with ponytail"),
+    (GUIDE, "With  Ponytail.", False, "a photo of Mila with Ponytail"),
+    (GUIDE, "ponytail, glasses", False, "a photo of Mila with ponytail and glasses"),
+    (GUIDE, "ponytail; with glasses, hat", False, "a photo of Mila with ponytail, glasses and hat"),
+    (GUIDE, "wearing glasses", False, "a photo of Mila wearing glasses"),
+    (GUIDE, "sitting on a bench, ponytail", False, "a photo of Mila with ponytail sitting on a bench"),
+    (GUIDE, "without glasses", False, "a photo of Mila without glasses"),
+    (GUIDE, "", True, "a photo of Mila without face"),
+    (GUIDE, "ponytail", True, "a photo of Mila with ponytail without face"),
+    (GUIDE, "without face", True, "a photo of Mila without face"),
+    (GUIDE, "马尾", False, "a photo of Mila with 马尾"),
+    ("A portrait of [subject].", "ponytail", False, "A portrait of Mila with ponytail."),
+    ("photo of [subject] with ponytail", "ponytail", False, "photo of Mila with ponytail"),
+    ("a photo of [subject], [feature], indoors", "", False, "a photo of Mila, indoors"),
+    ("a photo of [subject] [class] [feature] at home", "hat", True,
+     "a photo of Mila woman with hat without face at home"),
+    (CHINESE, "", False, "Mila的照片"),
+    (CHINESE, "马尾", False, "Mila的照片，带着马尾"),
+    (CHINESE, "带着马尾、墨镜", False, "Mila的照片，带着马尾和墨镜"),
+    (CHINESE, "马尾，墨镜，帽子", False, "Mila的照片，带着马尾、墨镜和帽子"),
+    (CHINESE, "穿红裙", True, "Mila的照片，穿红裙，没有露脸"),
+    (CHINESE, "戴眼镜，马尾", False, "Mila的照片，带着马尾，戴眼镜"),
+    (CHINESE + "。", "", True, "Mila的照片，没有露脸。"),
+    ("[subject]", "ponytail", True, "Mila with ponytail without face"),
+]  # fmt: skip
 
 
 @pytest.fixture
@@ -56,6 +94,44 @@ def test_subject_and_template_may_be_chinese(cleaned: PhotoSet) -> None:
     assert cleaned.photos[0].path.with_suffix(".txt").read_text(encoding="utf-8") == "小美的照片"
 
 
+@pytest.mark.parametrize(("template", "features", "no_face", "wanted"), CASES)
+def test_template_is_completed_by_what_is_unusual_and_by_a_missing_face(
+    template: str, features: str, no_face: bool, wanted: str
+) -> None:
+    config = CaptionConfig(subject="Mila", template=template, class_word="woman")
+    made = caption_of(PHOTO, config, CaptionEdit(feature=features, faceless=no_face))
+    assert (made.caption, made.is_faceless, made.plain) == (wanted, no_face, caption_of(PHOTO, config).caption)
+
+
+@pytest.mark.parametrize(("template", "features", "no_face", "wanted"), CASES)
+def test_a_complete_caption_is_not_completed_again(template: str, features: str, no_face: bool, wanted: str) -> None:
+    config = CaptionConfig(subject="Mila", template=template)
+    again = wording_for(template, config).completed(wanted, split_features(features), is_faceless=no_face)
+    assert again == wanted
+
+
+def test_a_feature_that_is_said_is_not_said_again(cleaned: PhotoSet) -> None:
+    for said in ("a photo of Mila with ponytail", "马尾的照片"):
+        write_own(cleaned, 0, said.encode())
+        edit = CaptionEdit(feature="ponytail, 马尾" if "pony" not in said else "Ponytail")
+        edits = CaptionEdits(photos={photo_key(cleaned.photos[0]): edit})
+        caption = captions(caption_photos(cleaned, CaptionConfig(subject="Mila"), edits=edits))[0]
+        assert caption.casefold().count("ponytail") == 1 and caption.count("马尾") == ("马尾" in said)
+
+
+def test_users_own_words_for_features_and_for_a_missing_face(cleaned: PhotoSet) -> None:
+    config = CaptionConfig(subject="Mila", feature_wording="featuring [feature]", faceless_wording="body only")
+    edit = CaptionEdit(feature="with hat, featuring ponytail", faceless=True)
+    dataset = caption_photos(cleaned, config, edits=CaptionEdits(photos={photo_key(cleaned.photos[0]): edit}))
+    assert captions(dataset)[0] == "a photo of Mila featuring hat and ponytail body only"
+    assert dataset.photos[0].is_faceless and dataset.photos[0].feature == "hat, ponytail"
+
+
+def test_wording_without_a_place_for_the_feature_is_refused() -> None:
+    with pytest.raises(UserError, match=r"\[feature\]"):
+        CaptionConfig(subject="Mila", feature_wording="with")
+
+
 def test_own_caption_wins_and_may_use_the_placeholder(cleaned: PhotoSet) -> None:
     write_own(cleaned, 0, b"Merlina at the sea\n")
     write_own(cleaned, 2, b"  a photo of [subject]\r\nwith ponytail\r\n")
@@ -76,9 +152,9 @@ def test_own_caption_is_read_in_every_usual_encoding(encoding: str, cleaned: Pho
         (b"", "captions.own_empty"),
         (b" \r\n\t", "captions.own_empty"),
         (codecs.BOM_UTF8, "captions.own_empty"),
-        (b"caf\xe9", "captions.own_unreadable"),
-        (b"\xff\xd8\xff\xe0 a renamed JPEG", "captions.own_unreadable"),
-        (b"\0\1\2\3", "captions.own_unreadable"),
+        (b"caf\xe9", "captions.own_encoding"),
+        (b"\xff\xd8\xff\xe0 a renamed JPEG", "captions.own_encoding"),
+        (b"\0\1\2\3", "captions.own_binary"),
     ],
 )
 def test_own_caption_that_cannot_be_used_is_named_and_the_template_used(
@@ -92,7 +168,7 @@ def test_own_caption_that_cannot_be_used_is_named_and_the_template_used(
 
 def test_folder_in_the_place_of_a_caption_file_is_named(cleaned: PhotoSet) -> None:
     cleaned.photos[0].source_path.with_suffix(".txt").mkdir()
-    assert problems(caption_photos(cleaned, CaptionConfig(subject="Merlina"))) == ["captions.own_unreadable"]
+    assert problems(caption_photos(cleaned, CaptionConfig(subject="Merlina"))) == ["captions.own_not_a_file"]
 
 
 def test_captions_are_written_beside_working_copies_and_only_when_they_change(cleaned: PhotoSet) -> None:

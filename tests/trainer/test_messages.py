@@ -21,7 +21,7 @@ from trainer.messages import LANGUAGES, Message, UserError, name_some, sentence,
 ROOT = Path(__file__).parents[2]
 SOURCES = sorted([*ROOT.glob("trainer/**/*.py"), *ROOT.glob("nodes/**/*.py"), *ROOT.glob("*.py")])
 SCRIPTS = sorted(ROOT.glob("web/**/*.js"))
-STAGES = "photos|captions|train|memory|adapter|base|sweep|apply|host|cli|files|settings"
+STAGES = "photos|captions|train|memory|adapter|base|sweep|apply|lora|convert|publish|host|cli|files|settings"
 KEY = re.compile(rf"(?:{STAGES})(?:\.[a-z0-9_]+)+")
 FILE_SUFFIXES = (".json", ".jsonl", ".yaml", ".png", ".py", ".md", ".txt", ".safetensors")
 SAYERS = {"UserError", "Message"}

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from trainer.captions.template import CaptionConfig, caption_photos
+from trainer.captions.caption import caption_photos
+from trainer.captions.config import CaptionConfig
 from trainer.files import file_hash
 from trainer.photos.cleaning.clean import clean_photos
 from trainer.photos.cleaning.config import CleanConfig

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from tests.trainer.report_photos import judged, set_of_shots
+from trainer.captions.dataset import Finding
 from trainer.messages import LANGUAGES, Message, sentence
 from trainer.photos.photo import POSES, SHOTS, UNKNOWN, PhotoSet
 from trainer.photos.report.advice import advise
-from trainer.photos.report.captions import look_at_captions, num_words
+from trainer.photos.report.captions import look_at_captions
 from trainer.photos.report.checklist import PROBLEMS, check
 from trainer.photos.report.items import items_of
 from trainer.photos.report.mix import GOOD, MEND, OPEN
@@ -124,11 +125,25 @@ def test_captions_are_to_be_simple_named_and_alike(captions: tuple[str, ...], ve
     assert verdicts(set_of_shots(["medium"] * len(captions)), captions)["captions"] == verdict
 
 
-@pytest.mark.parametrize(
-    ("caption", "words"), [("a photo of Ada", 4), ("一张小美的照片", 4), ("小美 in red", 3), ("", 0)]
-)
-def test_words_are_counted_in_both_scripts(caption: str, words: int) -> None:
-    assert num_words(caption) == words
+def test_what_lint_found_spoils_the_captions_and_what_it_asks_does_not() -> None:
+    photos, captions = set_of_shots(["medium"] * 9), ["a photo of Ada"] * 9
+    fault, question = (
+        Finding(kind=kind, message=Message(f"captions.lint.{kind}", values), photos=("a",))
+        for kind, values in (
+            ("people", {"count": 1, "words": "two men", "names": "a.jpg", "subject": "Ada"}),
+            ("faceless_question", {"count": 1, "names": "a.jpg"}),
+        )
+    )
+    for finding, verdict in ((fault, MEND), (question, GOOD)):
+        checklist = check(photos, look_at_captions(captions, "Ada", (finding,)))
+        assert {item.name: item.verdict for item in items_of(checklist)}["captions"] == verdict
+        assert finding.message in advise(checklist)
+
+
+def test_the_checklist_and_lint_agree_on_names_and_length() -> None:
+    captions = ["a photo of Hannah", "[trigger] at sea", "ANN's hat", "a photo of Ann " + "very " * 30, "Annabel"]
+    facts = look_at_captions(captions, "Ann")
+    assert (facts.nameless, facts.long) == ((0, 4), (3,))
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -9,12 +9,13 @@ import pytest
 from PIL import Image
 
 from tests.trainer.report_photos import make_file
-from trainer.captions.template import CaptionConfig, caption_photos
+from trainer.captions.caption import caption_photos
+from trainer.captions.config import CaptionConfig
 from trainer.messages import Message
 from trainer.photos.faces.mtcnn import installed_face_detector
 from trainer.photos.load import load_photos
 from trainer.photos.memo import Memo
-from trainer.photos.photo import PhotoSet, SetAside
+from trainer.photos.photo import Face, PhotoSet, SetAside
 from trainer.photos.report.ready import make_ready
 from trainer.photos.report.report import make_report
 from trainer.photos.threads import unheard
@@ -64,6 +65,28 @@ def test_a_detector_looks_where_nobody_could_and_keeps_what_the_user_has_said(ph
     seen = make_ready(told, detector, Memo(None), unheard).photos.photos[0].judgement
     assert seen and seen.detector == detector.name and len(seen.faces) >= 1
     assert (seen.shot, seen.manner, set(seen.labelled)) == ("full body", "posed", {"shot", "manner"})
+
+
+class Finder:
+    """A face detector that finds a face in every picture."""
+
+    name = "finder"
+
+    def find(self, view: Image.Image) -> tuple[Face, ...]:
+        """One face in the middle."""
+        return (Face(box=(0.4, 0.4, 0.6, 0.6), confidence=0.99),)
+
+
+def test_a_detector_does_not_overrule_the_user_who_says_that_there_is_no_face(
+    photos: PhotoSet,
+) -> None:
+    blind = make_ready(photos, None, Memo(None), unheard).photos
+    first = blind.photos[0]
+    assert first.judgement is not None
+    said = dataclasses.replace(first.judgement, labelled=("faces",))
+    told = dataclasses.replace(blind, photos=(dataclasses.replace(first, judgement=said), *blind.photos[1:]))
+    seen = [photo.judgement for photo in make_ready(told, Finder(), Memo(None), unheard).photos.photos]
+    assert [len(judgement.faces) for judgement in seen if judgement] == [0, 1, 1]
 
 
 def test_a_dataset_still_knows_what_was_left_out_before_it(photos: PhotoSet, tmp_path: Path) -> None:

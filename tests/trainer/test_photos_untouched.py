@@ -9,7 +9,8 @@ from PIL import Image
 
 from tests.trainer.awkward_corpus import make_corpus
 from tests.trainer.untouched import untouched
-from trainer.captions.template import CaptionConfig, caption_photos
+from trainer.captions.caption import caption_photos
+from trainer.captions.config import CaptionConfig
 from trainer.photos.cleaning.clean import clean_photos
 from trainer.photos.cleaning.config import CleanConfig
 from trainer.photos.folder import shown_path

@@ -13,7 +13,7 @@ from trainer.sweep.cells import SweepConfig, plan_cells
 def test_every_checkpoint_strength_prompt_and_seed_is_one_cell(tmp_path):
     config = SweepConfig(strengths=(0.7, 1.0), num_seeds=3)
     cells = plan_cells(make_checkpoints(tmp_path, (100, 200)), config)
-    assert len(cells) == (1 + 2 * 2) * len(config.prompts) * 3
+    assert len(cells) == (1 + 2 * 2) * (len(config.prompts) + 1) * 3
     assert len(set(cells)) == len(cells)
 
 
@@ -38,9 +38,17 @@ def test_untrained_cells_do_not_depend_on_strength(tmp_path):
 def test_prompts_name_the_person_and_carry_the_trigger_word_as_captions_do(tmp_path):
     checkpoints = make_checkpoints(tmp_path, (100,), trigger_word="ohwx")
     prompts = ("a photo of [subject]", "[trigger] as a knight", "a photo of a person", "  ", "a photo of Mila")
-    cells = plan_cells(checkpoints, SweepConfig(prompts=prompts, num_seeds=1))
+    cells = plan_cells(checkpoints, SweepConfig(prompts=prompts, canary="", num_seeds=1))
     spoken = [cell.prompt for cell in cells if cell.step == 0]
     assert spoken == ["ohwx a photo of Mila", "ohwx as a knight", "a photo of a person"]
+
+
+def test_the_canary_is_the_last_of_every_row_and_once_even_if_it_is_a_prompt_too(tmp_path):
+    checkpoints = make_checkpoints(tmp_path, (100,), trigger_word="ohwx")
+    prompts = ("a photo of [subject]", "a photo of a person")
+    cells = plan_cells(checkpoints, SweepConfig(prompts=prompts, num_seeds=1))
+    spoken = [("ohwx a photo of Mila", False), ("a photo of a person", True)]
+    assert [(cell.prompt, cell.is_canary) for cell in cells] == spoken * 2
 
 
 def test_the_guides_three_example_prompts_are_the_default():

@@ -13,6 +13,8 @@ from trainer.pictures import font
 from trainer.sweep.cells import SweepConfig
 from trainer.sweep.grid import label_rows
 from trainer.sweep.run import sweep
+from trainer.sweep.scoring.judge import Judging
+from trainer.sweep.scoring.photos import JudgedBy, KnownPhoto
 
 LONG_PROMPT = "a photo of [subject], wearing an elegant evening dress, at a gala event, film grain, golden light"
 
@@ -21,8 +23,11 @@ def swept(tmp_path, steps, config, size_px=(128, 128), language="en"):
     painter = Painter(size_px, last_step=steps[-1])
     painter(_last_cell(tmp_path, steps, config)).save(tmp_path / "reference.png")
     return sweep(
-        make_checkpoints(tmp_path, steps), config, render=painter, render_identity="painter", scorer=MeanColour(),
-        references=[tmp_path / "reference.png"], cells_dir=tmp_path / "cells", progress=lambda done, total: None,
+        make_checkpoints(tmp_path, steps), config, render=painter, render_identity="painter",
+        judging=Judging(
+            photos=JudgedBy(held_out=(KnownPhoto(path=tmp_path / "reference.png"),)), scorer=MeanColour()
+        ),
+        cells_dir=tmp_path / "cells", progress=lambda *_: None,
         language=language,
     )  # fmt: skip
 
@@ -41,7 +46,7 @@ def labels_of(result, language="en"):
 
 @pytest.mark.parametrize(("num_seeds", "size_px"), [(1, (128, 128)), (3, (128, 192)), (1, (640, 640))])
 def test_every_picture_is_in_the_grid_and_inside_it(tmp_path, num_seeds, size_px):
-    config = SweepConfig(prompts=("a photo of [subject]", LONG_PROMPT), num_seeds=num_seeds)
+    config = SweepConfig(canary="", prompts=("a photo of [subject]", LONG_PROMPT), num_seeds=num_seeds)
     grid = swept(tmp_path, (100, 200), config, size_px).read_grid()
     columns, rows = 2 * num_seeds, 3
     cell_px = [round(side * min(1, 512 / max(size_px))) for side in size_px]
@@ -62,14 +67,14 @@ def _disc_share(size_px):
 
 
 def test_labels_name_the_row_and_its_likeness(tmp_path):
-    labels = labels_of(swept(tmp_path, (100, 200), SweepConfig(num_seeds=2)))
+    labels = labels_of(swept(tmp_path, (100, 200), SweepConfig(canary="", num_seeds=2)))
     assert labels[0].startswith("untrained | likeness 0.")
     assert labels[1].startswith("step 100 | likeness 0.")
     assert [label.endswith("recommended") for label in labels] == [False, False, True]
 
 
 def test_the_guides_labels_belong_to_a_run_of_4000_steps_only(tmp_path):
-    config = SweepConfig(prompts=("a photo of [subject]",), num_seeds=1)
+    config = SweepConfig(canary="", prompts=("a photo of [subject]",), num_seeds=1)
     steps = (2500, 2750, 3000, 3500, 4000)
     names = [label.split(" | ")[0] for label in labels_of(swept(tmp_path, steps, config))]
     assert names == [
@@ -81,7 +86,7 @@ def test_the_guides_labels_belong_to_a_run_of_4000_steps_only(tmp_path):
 
 
 def test_rows_of_several_strengths_say_theirs(tmp_path):
-    config = SweepConfig(prompts=("a photo of [subject]",), num_seeds=1, strengths=(0.7, 1.0))
+    config = SweepConfig(canary="", prompts=("a photo of [subject]",), num_seeds=1, strengths=(0.7, 1.0))
     labels = labels_of(swept(tmp_path, (100,), config))
     assert "strength" not in labels[0] and "strength 0.7" in labels[1] and "strength 1" in labels[2]
 
@@ -96,7 +101,7 @@ def test_a_wrapped_prompt_keeps_every_word_and_its_width():
 
 def test_long_prompts_make_the_grid_taller_not_cut(tmp_path):
     short, long = (
-        swept(tmp_path, (100,), SweepConfig(prompts=(prompt,), num_seeds=1)).read_grid()
+        swept(tmp_path, (100,), SweepConfig(canary="", prompts=(prompt,), num_seeds=1)).read_grid()
         for prompt in ("a photo of [subject]", LONG_PROMPT)
     )
     assert long.width == short.width
@@ -110,6 +115,6 @@ def test_a_prompt_that_no_font_can_draw_is_called_by_its_number():
 
 
 def test_the_grid_of_a_chinese_user_is_drawn_with_or_without_a_chinese_font(tmp_path):
-    result = swept(tmp_path, (100,), SweepConfig(num_seeds=1), language="zh")
+    result = swept(tmp_path, (100,), SweepConfig(canary="", num_seeds=1), language="zh")
     assert isinstance(result.read_grid(), PIL.Image.Image)
     assert dataclasses.asdict(result.scores)["recommended_step"] == 100

@@ -1,6 +1,7 @@
 """A sweep as a whole: nothing is rendered twice, and what is found is handed on."""
 
 import dataclasses
+import itertools
 import json
 import random
 
@@ -11,13 +12,21 @@ from tests.trainer.sweep_parts import MeanColour, Painter, make_checkpoints
 from trainer.messages import UserError
 from trainer.sweep.cells import SweepConfig
 from trainer.sweep.run import sweep
+from trainer.sweep.scores import as_json
+from trainer.sweep.scoring.judge import Judging
+from trainer.sweep.scoring.photos import JudgedBy, KnownPhoto
 
-CONFIG = SweepConfig(prompts=("a photo of [subject]", "a photo of [subject], beach"), width_px=128, height_px=128)
+CONFIG = SweepConfig(
+    prompts=("a photo of [subject]", "a photo of [subject], beach"), canary="", width_px=128, height_px=128
+)
 
 
 def run(checkpoints, painter, cells_dir, config=CONFIG, **changes):
     wanted = dict(
-        render=painter, render_identity="painter 1", scorer=None, references=(), progress=lambda done, total: None
+        render=painter,
+        render_identity="painter 1",
+        judging=Judging(photos=JudgedBy()),
+        progress=lambda *_: None,
     )
     return sweep(checkpoints, config, cells_dir=cells_dir, **{**wanted, **changes})
 
@@ -80,16 +89,16 @@ def test_a_cancelled_sweep_goes_on_where_it_was(tmp_path):
     class Cancelled(Exception):
         pass
 
-    def cancel_at_five(done: int, total: int) -> None:
+    def cancel_at_five(done: int, total: int, left_s: float | None) -> None:
         if done == 5:
             raise Cancelled
 
     with pytest.raises(Cancelled):
         run(checkpoints, painter, tmp_path / "cells", progress=cancel_at_five)
     heard: list[tuple[int, int]] = []
-    run(checkpoints, painter, tmp_path / "cells", progress=lambda done, total: heard.append((done, total)))
+    run(checkpoints, painter, tmp_path / "cells", progress=lambda done, total, _: heard.append((done, total)))
     assert len(painter.painted) == len(set(painter.painted)) == 12
-    assert heard == [(done, 12) for done in range(13)]
+    assert heard == [(done, 12) for done in range(5, 13)]
 
 
 def test_a_picture_that_was_cut_off_is_rendered_anew(tmp_path):
@@ -115,13 +124,55 @@ def test_the_most_alike_checkpoint_is_handed_on_and_the_scores_are_json(tmp_path
     checkpoints = make_checkpoints(tmp_path, (100, 200, 300))
     reference = Painter(last_step=1000)(plan_of(checkpoints)[-1])
     reference.save(tmp_path / "reference.png")
-    result = run(checkpoints, Painter(last_step=1000), tmp_path / "cells", scorer=MeanColour(),
-                 references=[tmp_path / "reference.png"])  # fmt: skip
-    likeness = [score.likeness for score in result.scores.checkpoints]
+    photos = JudgedBy(held_out=(KnownPhoto(path=tmp_path / "reference.png"),))
+    judging = Judging(photos=photos, scorer=MeanColour())
+    result = run(checkpoints, Painter(last_step=1000), tmp_path / "cells", judging=judging)
+    likeness = [row.likeness.mean for row in result.scores.rows]
     assert likeness == sorted(likeness)
-    assert [score.step for score in result.scores.checkpoints] == [0, 100, 200, 300]
+    assert [row.step for row in result.scores.rows] == [0, 100, 200, 300]
     assert result.checkpoints.chosen.step == result.scores.recommended_step
-    assert json.loads(json.dumps(dataclasses.asdict(result.scores)))["scorer"] == "mean colour"
+    assert result.checkpoints.recommended_strength == result.scores.recommended_strength == 0.8
+    assert json.loads(json.dumps(as_json(result.scores)))["scorer"] == "mean colour"
+
+
+def test_too_many_pictures_are_announced_before_the_first_and_those_drawn_before_do_not_count(tmp_path):
+    checkpoints, painter, clock = make_checkpoints(tmp_path, (100, 200)), Painter(), itertools.count(step=60.0)
+    few, cells_dir = dataclasses.replace(CONFIG, max_new_cells=11), tmp_path / "cells"
+    with pytest.raises(UserError, match=r"12 new pictures.*11") as refused:
+        run(checkpoints, painter, cells_dir, few)
+    assert refused.value.message.key == "sweep.too_many_cells" and not painter.painted
+    run(make_checkpoints(tmp_path, (100,)), painter, cells_dir, few, now_s=lambda: next(clock))
+    run(checkpoints, painter, cells_dir, few)
+    with pytest.raises(UserError, match="about .* minutes"):
+        run(make_checkpoints(tmp_path, range(100, 2000, 100)), painter, cells_dir, few)
+    assert len(painter.painted) == 12
+
+
+def test_the_time_that_is_left_comes_from_what_the_pictures_took(tmp_path):
+    clock, heard = itertools.count(step=10.0), []
+    wanted = dict(progress=lambda done, total, left_s: heard.append(left_s), now_s=lambda: next(clock))
+    run(make_checkpoints(tmp_path, (100,)), Painter(), tmp_path / "cells", **wanted)
+    assert heard == [None, *(10.0 * left for left in range(7, -1, -1))]
+    heard.clear()
+    run(make_checkpoints(tmp_path, (100, 200)), Painter(), tmp_path / "cells", **wanted)
+    assert heard[0] == 40.0, "known from the last time"
+
+
+def test_pictures_and_grid_say_how_they_were_made(tmp_path):
+    result = run(make_checkpoints(tmp_path, (100,)), Painter(), tmp_path / "cells", grid_texts={"workflow": '"图"'})
+    with PIL.Image.open(result.cells[-1].path) as picture:
+        made_of = json.loads(picture.text["zimage_lora"])
+    cell = result.cells[-1].cell
+    assert (made_of["prompt"], made_of["seed"], made_of["strength"]) == (cell.prompt, cell.seed, cell.strength)
+    with PIL.Image.open(result.grid_path) as grid:
+        assert grid.text["workflow"] == '"图"'
+
+
+def test_scores_are_kept_as_json_and_as_a_table(tmp_path):
+    result = run(make_checkpoints(tmp_path, (100, 200)), Painter(), tmp_path / "cells")
+    assert json.loads((tmp_path / "cells/scores.json").read_text(encoding="utf-8"))["recommended_step"] == 200
+    table = (tmp_path / "cells/scores.csv").read_text(encoding="utf-8-sig").splitlines()
+    assert len(table) == 1 + len(result.scores.rows)
 
 
 def plan_of(checkpoints):
@@ -132,5 +183,6 @@ def plan_of(checkpoints):
 
 def test_without_a_scorer_the_scores_say_so(tmp_path):
     result = run(make_checkpoints(tmp_path, (100, 200)), Painter(), tmp_path / "cells")
-    assert [message.key for message in result.scores.messages()] == ["sweep.no_scorer", "sweep.recommended_by_last"]
+    said = {message.key for message in result.scores.messages()}
+    assert {"sweep.no_scorer", "sweep.no_references", "sweep.recommended_by_last"} <= said
     assert result.checkpoints.chosen.step == 200

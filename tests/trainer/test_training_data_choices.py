@@ -124,6 +124,15 @@ def test_an_epoch_has_each_photo_as_often_as_its_rule_says(
     assert len({id(photo.latents_CHW) for photo in photos}) == 10, "repeats share their latents"
 
 
+def test_folders_of_kohya_count_photos_unless_a_rule_says_otherwise(
+    dataset: Dataset, encoders: CountingEncoders, tmp_path: Path
+) -> None:
+    photos = tuple(dataclasses.replace(item, repeats=1 + index) for index, item in enumerate(dataset.photos))
+    counted = dataclasses.replace(dataset, photos=photos)
+    plan, _ = plan_encoding(counted, config_with(photo_repeats="1 = 7"), encoders)
+    assert Counter(item.photo_index for item in plan) == {0: 1, 1: 7, 2: 3, 3: 4, 4: 5}
+
+
 @pytest.mark.parametrize(
     ("pattern", "path", "does"),
     [

@@ -11,11 +11,12 @@ import torch
 
 from tests.trainer.conftest import CPU, CountingEncoders, losses_of, save_photo
 from trainer.captions.dataset import CaptionedPhoto, Dataset
+from trainer.sweep.scoring.photos import judged_by
 from trainer.training.config import TrainConfig
 from trainer.training.evidence.validation import SIGMAS, sigmas_of, sigmas_per_photo
 from trainer.training.evidence.verdict import Validation, compare, judge, overfitting_since
 from trainer.training.keeping.history import read_photo_losses, read_validations
-from trainer.training.keeping.record import read_record, reference_photos
+from trainer.training.keeping.record import read_record
 from trainer.training.keeping.results import Checkpoints
 from trainer.training.loop import train
 from trainer.training.telling.events import Event, Finished, Stopped, Validated
@@ -51,7 +52,7 @@ def test_every_save_is_validated_on_photos_that_no_step_learns_from(
     assert len(held_out) == 4 and not record["validation"]["set_aside"]
     learned = {one.photo_index for one in read_photo_losses(run_dir)}
     assert learned == set(range(5))  # of the five that are left, every one and no other
-    assert [path.name for path in reference_photos(run_dir)] == [
+    assert [photo.path.name for photo in judged_by(run_dir).references] == [
         item.photo.path.name for item in nine.photos if item.photo.content_hash in held_out
     ]
     checkpoints = finished(events)
@@ -125,7 +126,8 @@ def test_photos_keep_their_side_when_a_run_goes_on(make_job: Callable, run_throu
     record["validation"]["held_out"] = others
     path.write_text(json.dumps(record), encoding="utf-8")
     run_through(job)
-    assert [path.name for path in reference_photos(job.runs_dir / "ada")] == ["0.png", "1.png", "2.png", "3.png"]
+    judged = judged_by(job.runs_dir / "ada")
+    assert [photo.path.name for photo in judged.references] == ["0.png", "1.png", "2.png", "3.png"]
 
 
 def test_all_six_sigmas_are_looked_at_however_few_each_photo_gets() -> None:
@@ -222,4 +224,4 @@ def test_validation_can_be_switched_off(
 ) -> None:
     events = run_through(make_job(dataset=nine, total_steps=3))
     assert not validated(events) and finished(events).recommended_step is None
-    assert len(reference_photos(tmp_path / "runs" / "ada")) == 9
+    assert len(judged_by(tmp_path / "runs" / "ada").references) == 9

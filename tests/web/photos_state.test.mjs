@@ -4,7 +4,8 @@ import assert from "node:assert/strict";
 import test from "node:test";
 
 import { area, isBox, isPoint } from "../../web/photos/boxes.js";
-import { readEdits, writeEdits } from "../../web/photos/edits.js";
+import { readEdits } from "../../web/photos/edits.js";
+import { writeEdits } from "../../web/shared/edits_text.js";
 import * as editor from "../../web/photos/state.js";
 
 const REACH = [0.02, 0.02];

@@ -45,6 +45,13 @@ test("photos of one name get names of their own, and each keeps its caption", ()
   assert.equal(new Set(many.jobs.map(({ name }) => name.toLowerCase())).size, 700);
 });
 
+test("a caption goes along under every name that the nodes read, the usual one first", () => {
+  const names = ["a.jpg", "A.TXT", "a.caption", "b.png", "b.caption", "c.jpg", "c.jpg.txt", "sub/a.jpg", "d.jpg", "e.txt"];
+  const { jobs, leftOut } = upload.plan(dropped(...names));
+  assert.deepEqual(jobs.map(({ caption }) => caption?.name ?? null), ["A.TXT", "b.caption", "c.jpg.txt", null, null]);
+  assert.deepEqual(leftOut, ["a.caption", "e.txt"]);
+});
+
 /** A server on this machine that keeps what it is sent as ComfyUI does; `answer` may refuse a request by its number. */
 async function withServer(answer, use) {
   const kept = new Map();

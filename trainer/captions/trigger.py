@@ -15,7 +15,7 @@ def apply_trigger(caption: str, trigger_word: str) -> str:
     trigger_word = trigger_word.strip()
     if TRIGGER in caption:
         return " ".join(caption.replace(TRIGGER, trigger_word).split())
-    if not trigger_word or _whole_word(trigger_word).search(caption):
+    if not trigger_word or whole_word(trigger_word).search(caption):
         return caption
     return f"{trigger_word} {caption}".strip()
 
@@ -29,7 +29,7 @@ def class_caption(caption: str, *, subject: str, trigger_word: str, class_word: 
     trigger_word, class_word = trigger_word.strip(), " ".join(class_word.split())
     text = caption.replace(TRIGGER, class_word)
     for name in sorted({subject.strip(), trigger_word} - {""}, key=len, reverse=True):
-        text = _whole_word(name).sub(lambda _: class_word, text)
+        text = whole_word(name).sub(lambda _: class_word, text)
     text = " ".join(text.split())
     if text == " ".join(caption.split()) and trigger_word:
         text = f"{class_word} {text}".strip()
@@ -38,6 +38,6 @@ def class_caption(caption: str, *, subject: str, trigger_word: str, class_word: 
     return None if text == " ".join(apply_trigger(caption, trigger_word).split()) else text
 
 
-def _whole_word(word: str) -> re.Pattern[str]:
+def whole_word(word: str) -> re.Pattern[str]:
     """Whole words only ("ann" is lacking in "a hannah"); Chinese has no spaces, so only Latin letters part words."""
     return re.compile(rf"(?<![A-Za-z0-9_]){re.escape(word)}(?![A-Za-z0-9_])", re.IGNORECASE)

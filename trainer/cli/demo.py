@@ -9,14 +9,19 @@ import statistics
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..captions.prompts import called_up
 from ..files import write_text_whole, write_whole
 from ..messages import Message, UserError
 from ..photos.cleaning.config import CleanConfig
 from ..photos.folder import list_photo_files
-from ..sweep.cells import UNTRAINED_STEP, SweepConfig
-from ..sweep.run import SweepResult, embed_files, sweep
-from ..sweep.scores import LikenessScorer, Scores, as_json, likeness_among, likeness_to
+from ..photos.memo import Memo
+from ..sweep.cells import SweepConfig, plan_cells, prompts_of
+from ..sweep.run import SweepResult, sweep
+from ..sweep.scores import Scores, as_json
+from ..sweep.scoring.judge import Judging, nothing
+from ..sweep.scoring.likeness import directions, likeness_of
+from ..sweep.scoring.looks import Looker
+from ..sweep.scoring.photos import JudgedBy, KnownPhoto, judged_by
+from ..sweep.scoring.scorer import Scorer
 from ..training.keeping.results import Checkpoints
 from .job import JobFile
 from .screen import Screen
@@ -58,16 +63,13 @@ def run_demo(out_dir: Path, screen: Screen) -> bool:
     from ..sweep.encoder import TransformersImageEncoder
 
     hide_loading_bars()
-    scorer = TransformersImageEncoder(POCKET_DIR / "encoder")
+    scorer = TransformersImageEncoder(POCKET_DIR / "encoder", knows_scenes=False)
     held_out = list_photo_files(POCKET_DIR / "photos" / "mila_held_out", recursive=False)
     others = list_photo_files(POCKET_DIR / "photos" / "others", recursive=False)
     result = demo_sweep(checkpoints, scorer, held_out, out_dir, screen)
-    held_out_ND = embed_files(scorer, held_out)
-    floor = statistics.fmean(likeness_to(embed_files(scorer, others), held_out_ND))
-    ceiling = likeness_among(held_out_ND)
-    assert ceiling is not None
-    gap = measure_gap(result.scores, result.scores.recommended_step)
-    _write_files(result, gap, floor, ceiling, out_dir)
+    floor = measure_floor(scorer, others, held_out)
+    gap = measure_gap(result.scores)
+    _write_files(result, gap, floor, out_dir)
     _tell(result.scores, gap, floor, screen)
     screen.say("cli.demo_files", path=out_dir)
     return True
@@ -94,7 +96,7 @@ def demo_job(out_dir: Path) -> JobFile:
 
 
 def demo_sweep(
-    checkpoints: Checkpoints, scorer: LikenessScorer, references: list[Path], out_dir: Path, screen: Screen
+    checkpoints: Checkpoints, scorer: Scorer, held_out: list[Path], out_dir: Path, screen: Screen
 ) -> SweepResult:
     """Every checkpoint with the same prompts and seeds, judged against photos that training never saw."""
     import torch
@@ -113,7 +115,7 @@ def demo_sweep(
         POCKET_DIR / "model",
         POCKET_DIR / "model",
         config,
-        prompts=called_up(config.prompts, subject=checkpoints.subject, trigger_word=checkpoints.trigger_word),
+        prompts=prompts_of(plan_cells(checkpoints, config)),
         device=torch.device("cpu"),
         dtype=torch.float32,
     )
@@ -122,32 +124,48 @@ def demo_sweep(
         config,
         render=renderer.render,
         render_identity=renderer.identity,
-        scorer=scorer,
-        references=references,
+        judging=Judging(
+            photos=JudgedBy(
+                held_out=tuple(KnownPhoto(path=path) for path in held_out),
+                training=judged_by(checkpoints.run_dir).training,
+            ),
+            scorer=scorer,
+            memo=Memo(checkpoints.run_dir / "sweep" / "seen"),
+        ),
         cells_dir=checkpoints.run_dir / "sweep",
-        progress=lambda done, total: screen.progress(Message("cli.cells", {"done": done, "total": total})),
+        progress=lambda done, total, _: screen.progress(Message("cli.cells", {"done": done, "total": total})),
         language=screen.language,
     )
 
 
-def measure_gap(scores: Scores, step: int) -> Gap:
-    """The gain in likeness from the untrained model to a step; per seed, as both were drawn from the same noise."""
-    trained, untrained = scores.of_step(step), scores.of_step(UNTRAINED_STEP)
-    assert trained is not None and untrained is not None
-    pairs = zip(trained.likeness_by_seed, untrained.likeness_by_seed, strict=True)
-    by_seed = tuple(after - before for after, before in pairs)
-    return Gap(step=step, by_seed=by_seed, mean=statistics.fmean(by_seed), spread=statistics.stdev(by_seed))
+def measure_floor(scorer: Scorer, others: list[Path], held_out: list[Path]) -> float:
+    """The likeness of other people to the held-out photos."""
+    looker = Looker(scorer, None, Memo(None), nothing)
+    references_RD = directions(looker.look(held_out))
+    return statistics.fmean(likeness_of(look, references_RD) or 0.0 for look in looker.look(others))
 
 
-def _write_files(result: SweepResult, gap: Gap, floor: float, ceiling: float, out_dir: Path) -> None:
+def measure_gap(scores: Scores) -> Gap:
+    """The gain in likeness from the untrained model to the recommended row; per seed, as both were drawn from the same
+    noise."""
+    trained, untrained = scores.recommended, scores.untrained
+    assert trained is not None
+    by_seed: dict[int, list[float]] = {}
+    for after, before in zip(trained.cells, untrained.cells, strict=True):
+        assert after.likeness is not None and before.likeness is not None
+        by_seed.setdefault(after.seed, []).append(after.likeness - before.likeness)
+    means = tuple(statistics.fmean(gains) for gains in by_seed.values())
+    return Gap(step=trained.step, by_seed=means, mean=statistics.fmean(means), spread=statistics.stdev(means))
+
+
+def _write_files(result: SweepResult, gap: Gap, floor: float, out_dir: Path) -> None:
     """Put what is worth looking at into the folder itself."""
     numbers = {
         **as_json(result.scores),
         "floor": floor,
-        "ceiling": ceiling,
         "gap": {**dataclasses.asdict(gap), "is_significant": gap.is_significant},
     }
-    write_text_whole(out_dir / "likeness.json", json.dumps(numbers, indent=1))
+    write_text_whole(out_dir / "likeness.json", json.dumps(numbers, indent=1, ensure_ascii=False))
     chosen = result.checkpoints.chosen.path
     for source, name in (
         (result.grid_path, "grid.png"),

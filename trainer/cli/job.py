@@ -12,17 +12,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..captions.template import CaptionConfig
+from ..captions.config import CaptionConfig
 from ..files import safe_name
 from ..messages import UserError
 from ..photos.cleaning.config import CleanConfig
-from ..settings import config_from, setting
+from ..settings import Config, config_from, setting
 from ..training.config import TrainConfig
 
 _LANE_KEYS = ("low_vram", "quantization_transformer", "recompute_blocks", "offload_blocks")
 """Whoever sets one of these means lane manual."""
 _FREE_TEXT = (
     "photos", "subject", "template", "run_name", "output_dir", "model", "encoders", "photo_repeats", "mask_folder",
+    "feature_wording", "faceless_wording", "vision_model", "export",
 )  # fmt: skip
 _EMPTY_WHEN_NONE = ("trigger_word", "preservation_class", "extra_resolutions")
 _NOTHING = ("", "~", "null")
@@ -32,12 +33,15 @@ _YES, _NO = ("true", "yes", "on"), ("false", "no", "off")
 
 
 @dataclass(frozen=True, kw_only=True)
-class JobFile(TrainConfig):
-    """A whole run: the training's settings, and where everything is."""
+class JobFile(TrainConfig, CaptionConfig):
+    """A whole run: the settings of captions and of training, and where everything is."""
 
     photos: str = setting("", "The folder with the photos of one person.")
-    subject: str = setting("", "The person's name, as prompts will call them.")
-    template: str = setting("a photo of [subject]", "The caption of photos that have no .txt beside them.")
+    recursive: bool = setting(
+        False, "Also takes the photos in subfolders; a subfolder called `with ponytail` says so in their captions."
+    )
+    vision_model: str = setting("", "The folder of a vision language model that looks at the photos; empty for none.")
+    export: str = setting("", "A folder to export the captioned photos into; empty for none.")
     run_name: str = setting("", "What the run and its LoRA files are called; the subject's name if left out.")
     output_dir: str = setting("output", "Where everything is written.")
     model: str = setting(
@@ -59,18 +63,18 @@ class JobFile(TrainConfig):
     clean: CleanConfig = setting(CleanConfig(), "How photos are cleaned: the settings of CleanAndResize, indented.")
 
     def __post_init__(self) -> None:
-        super().__post_init__()
+        TrainConfig.__post_init__(self)
         for name in ("photos", "subject"):
             if not getattr(self, name):
                 raise UserError("cli.missing", name=name)
-        _ = self.caption_config  # raises for a template without a place for the subject
+        CaptionConfig.__post_init__(self)
         if Path(self.model).suffix == ".safetensors" and not self.encoders:
             raise UserError("cli.no_encoders", model=self.model)
 
     @property
     def train_config(self) -> TrainConfig:
         """The training's settings alone."""
-        return TrainConfig(**{field.name: getattr(self, field.name) for field in dataclasses.fields(TrainConfig)})
+        return self._part(TrainConfig)
 
     @property
     def work_dir(self) -> Path:
@@ -80,7 +84,7 @@ class JobFile(TrainConfig):
     @property
     def caption_config(self) -> CaptionConfig:
         """How photos without a caption of their own are captioned."""
-        return CaptionConfig(subject=self.subject, template=self.template)
+        return self._part(CaptionConfig)
 
     @property
     def runs_dir(self) -> Path:
@@ -101,6 +105,10 @@ class JobFile(TrainConfig):
     def encoders_source(self) -> str:
         """The diffusers folder or hub id of text encoder and VAE."""
         return self.encoders or self.model
+
+    def _part(self, kind: type[Config]) -> Config:
+        """One of the configs that a job file is made of."""
+        return kind(**{field.name: getattr(self, field.name) for field in dataclasses.fields(kind)})  # type: ignore[arg-type]
 
 
 def read_job(path: Path) -> JobFile:

@@ -30,7 +30,7 @@ def run_prepare(file: JobFile, screen: Screen) -> PhotoSet:
 def load(file: JobFile, screen: Screen) -> PhotoSet:
     """The photos of a job."""
     photos = load_photos(
-        Path(file.photos), recursive=False, memo=Memo(file.runs_dir / "memo"), progress=_showing(screen)
+        Path(file.photos), recursive=file.recursive, memo=Memo(file.runs_dir / "memo"), progress=showing(screen)
     )  # fmt: skip
     screen.end_progress()
     return photos
@@ -39,7 +39,7 @@ def load(file: JobFile, screen: Screen) -> PhotoSet:
 def clean(photos: PhotoSet, file: JobFile, screen: Screen) -> PhotoSet:
     """The working copies of a job's photos."""
     tools = with_files(installed_tools(file.clean, with_faces=file.face_detector == "auto"), file)
-    cleaned = clean_photos(photos, file.clean, file.work_dir, tools=tools, progress=_showing(screen))
+    cleaned = clean_photos(photos, file.clean, file.work_dir, tools=tools, progress=showing(screen))
     screen.end_progress()
     return cleaned
 
@@ -77,7 +77,9 @@ def with_files(tools: CleanTools, file: JobFile) -> CleanTools:
     )
 
 
-def _showing(screen: Screen) -> Progress:
+def showing(screen: Screen) -> Progress:
+    """A listener that shows which photo is at work."""
+
     def show(done: int, total: int, doing: Message) -> None:
         screen.progress(Message("cli.photos", {"done": done, "total": total, "doing": doing}))
 

@@ -11,7 +11,6 @@ from pathlib import Path
 from types import FrameType
 
 from ..captions.dataset import Dataset
-from ..captions.template import caption_photos
 from ..files import write_whole
 from ..messages import Message, UserError
 from ..photos.cleaning.clean import check_any_left
@@ -39,6 +38,7 @@ from ..training.telling.events import (
     Warned,
 )
 from ..training.telling.progress_text import disk_message, progress_message, validated_message
+from .caption import caption, tell_findings
 from .job import JobFile
 from .prepare import clean, load
 from .screen import Screen
@@ -105,8 +105,9 @@ def prepare(photos: PhotoSet, file: JobFile, screen: Screen) -> Dataset:
     """Clean and caption; says what was done, what was left out, and why."""
     working = clean(photos, file, screen)
     check_any_left(working)
-    dataset = caption_photos(working, file.caption_config)
+    dataset = caption(working, file, screen)
     screen.say_text(describe(dataclasses.replace(working, warnings=dataset.warnings), screen.language))
+    tell_findings(dataset, screen)
     screen.say("cli.captioned", count=len(dataset.photos), caption=dataset.photos[0].caption)
     return dataset
 

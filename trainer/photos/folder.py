@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..messages import Message, UserError
+from .beside import text_files_of
 from .photo import RejectedFile
 
 WORK_FOLDER_MARK = ".zimage_lora_work"
@@ -23,6 +24,8 @@ SUFFIXES = {
 }  # fmt: skip
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 """Control characters, and those that turn the direction of the text after them."""
+_NO_PHOTOS = "_controls"
+"""A folder of this name holds control pictures that AI Toolkit has made of photos."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +39,7 @@ class Listing:
 
 
 def list_folder(folder: Path, *, recursive: bool) -> Listing:
-    """What is in a folder and, with `recursive`, in its subfolders, without hidden ones and our own work folders.
+    """What is in a folder and, with `recursive`, in its subfolders, without hidden ones and what programs keep there.
 
     Raises UserError for a folder that is missing, is a file or cannot be opened.
     """
@@ -66,19 +69,20 @@ def leads_out_of(folder: Path, path: Path) -> bool:
 
 
 def folder_fingerprint(folder: Path, recursive: bool) -> str:
-    """A hash that changes when a photo or a caption beside it appears, vanishes or is saved anew. Opens no file.
+    """A hash that changes when a photo or a file with captions appears, vanishes or is saved anew. Opens no file.
 
     Never raises: a folder that cannot be listed has a fingerprint too, and `load_photos` then says what is wrong.
     """
     digest = hashlib.sha256()
     folder = folder.expanduser().absolute()
     try:
-        for path in list_photo_files(folder, recursive=recursive):
-            for file in (path, path.with_suffix(".txt")):
-                if file.exists():
-                    status = file.stat()
-                    name = os.fsencode(file.relative_to(folder))
-                    digest.update(name + f"\n{status.st_size} {status.st_mtime_ns}\n".encode())
+        photo_paths = list_photo_files(folder, recursive=recursive)
+        text_paths = {file for files in text_files_of(photo_paths, folder).values() for file in files.all}
+        for file in (*photo_paths, *sorted(text_paths)):
+            if file.exists():
+                status = file.stat()
+                name = os.fsencode(file.relative_to(folder))
+                digest.update(name + f"\n{status.st_size} {status.st_mtime_ns}\n".encode())
     except (UserError, OSError) as error:
         digest.update(f"{type(error).__name__} {folder}".encode(errors="replace"))
     return digest.hexdigest()
@@ -108,8 +112,8 @@ class _Walk:
         while self._subfolders or self._links:
             place = (self._subfolders or self._links).pop()
             real = os.path.realpath(place)
-            ours = place != folder and os.path.exists(place / WORK_FOLDER_MARK)
-            if real not in entered and not ours:
+            passed_over = place != folder and (place.name == _NO_PHOTOS or os.path.exists(place / WORK_FOLDER_MARK))
+            if real not in entered and not passed_over:
                 entered.add(real)
                 self._enter(place)
 

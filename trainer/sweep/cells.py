@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,6 +41,18 @@ class SweepConfig:
     scheduler: str = setting("simple", "The schedule of the noise, by ComfyUI's name.", advanced=True)
     width_px: int = setting(1024, "Width of each picture.", low=64, high=4096, step=_SIDE_DIVISOR)
     height_px: int = setting(1024, "Height of each picture.", low=64, high=4096, step=_SIDE_DIVISOR)
+    canary: str = setting(
+        "a photo of a person",
+        "One more prompt, without the subject: it shows how far a LoRA moves everything else. Empty for none.",
+    )
+    max_new_cells: int = setting(
+        200,
+        "If more pictures than this are to be drawn, none is, and you are told how many there would be and how long "
+        "they would take. Raise it to have them drawn. Pictures drawn before do not count.",
+        low=1,
+        high=100_000,
+        advanced=True,
+    )
 
     def __post_init__(self) -> None:
         check_settings(self)
@@ -77,6 +90,8 @@ class Cell:
     seed: int
     lora_path: Path | None
     """The LoRA file, or None for the base model alone."""
+    is_canary: bool = False
+    """Whether the prompt is the one without the person, which shows how far the LoRA moves everything else."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +103,7 @@ class RenderedCell:
 
 
 def plan_cells(checkpoints: Checkpoints, config: SweepConfig) -> tuple[Cell, ...]:
-    """All cells, row by row: the untrained model first, then every checkpoint at every strength.
+    """All cells, row by row: the untrained model first, then every checkpoint at every strength; the canary comes last.
 
     Cells of one row differ only in prompt and seed, so that a host patches its model once per row.
     """
@@ -98,9 +113,16 @@ def plan_cells(checkpoints: Checkpoints, config: SweepConfig) -> tuple[Cell, ...
     rows: list[tuple[int, float, Path | None]] = [(UNTRAINED_STEP, 0.0, None)]
     for checkpoint in checkpoints.checkpoints:
         rows += [(checkpoint.step, strength, checkpoint.path) for strength in dict.fromkeys(config.strengths)]
+    canary = " ".join(config.canary.split())
+    spoken = [(prompt, False) for prompt in prompts if prompt != canary] + ([(canary, True)] if canary else [])
     return tuple(
-        Cell(step=step, strength=strength, prompt=prompt, seed=seed, lora_path=lora_path)
+        Cell(step=step, strength=strength, prompt=prompt, seed=seed, lora_path=lora_path, is_canary=is_canary)
         for step, strength, lora_path in rows
-        for prompt in prompts
+        for prompt, is_canary in spoken
         for seed in config.seeds
     )
+
+
+def prompts_of(cells: Sequence[Cell]) -> tuple[str, ...]:
+    """Every prompt of the cells once, in order."""
+    return tuple(dict.fromkeys(cell.prompt for cell in cells))

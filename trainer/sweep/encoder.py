@@ -5,26 +5,38 @@ Legend: N pictures, C channels, H and W pixels, D numbers per picture.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 
-from ..messages import UserError
+from ..messages import Message, UserError
+from ..training.model.weights import fingerprint
 
 if TYPE_CHECKING:
     import PIL.Image
+
+_LICENCE = re.compile(r"^license:\s*(?P<licence>\S+)", re.MULTILINE)
 
 
 class TransformersImageEncoder:
     """Pictures to directions with a vision model (ResNet, DINOv2, CLIP, SigLIP ...) saved by transformers."""
 
-    def __init__(self, folder: Path, device: torch.device | str = "cpu") -> None:
-        """Raises UserError for a folder that is none of transformers' vision models. Nothing is downloaded."""
+    wants_faces = False
+
+    def __init__(self, folder: Path, device: torch.device | str = "cpu", *, knows_scenes: bool = True) -> None:
+        """`knows_scenes` is False for a model that was trained to tell persons apart whatever they wear.
+
+        Raises UserError for a folder that is none of transformers' vision models. Nothing is downloaded.
+        """
         from transformers import AutoImageProcessor, AutoModel
 
         self.name = folder.name
+        self.knows_scenes = knows_scenes
+        self.licence = _licence(folder)
+        self.identity = f"{folder.name} {fingerprint(sorted(folder.glob('*.safetensors')))} {knows_scenes}"
         self._device = torch.device(device)
         try:
             self._processor = AutoImageProcessor.from_pretrained(folder, local_files_only=True, backend="pil")
@@ -47,3 +59,13 @@ class TransformersImageEncoder:
             pooled = output.last_hidden_state.mean(dim=1)
         embeddings_ND = pooled.flatten(1).float()
         return torch.nn.functional.normalize(embeddings_ND, dim=1).cpu()
+
+
+def _licence(folder: Path) -> Message:
+    """What the model's card says of its licence."""
+    card = folder / "README.md"
+    text = card.read_text(encoding="utf-8", errors="replace") if card.is_file() else ""
+    found = _LICENCE.search(text)
+    if found is None:
+        return Message("sweep.licence_unknown", {"name": folder.name})
+    return Message("sweep.licence", {"name": folder.name, "licence": found["licence"]})

@@ -11,7 +11,7 @@ from PIL import ImageDraw
 from ..labels import Labels
 from ..pictures import Font, font
 from .cells import UNTRAINED_STEP, RenderedCell
-from .scores import Scores, spread
+from .scores import Scores
 
 GUIDE_STEPS = 4000
 GUIDE_LABELS = {2500: "early", 3000: "good", 3500: "best", 4000: "final"}
@@ -116,7 +116,7 @@ def label_rows(rendered: Sequence[RenderedCell], scores: Scores, last_step: int,
     """The rows with their labels: step, the guide's word for it, strength if there are several, likeness, the mark."""
     places = list(dict.fromkeys((one.cell.step, one.cell.strength) for one in rendered))
     several_strengths = len({strength for step, strength in places if step != UNTRAINED_STEP}) > 1
-    rows, steps_seen = [], set()
+    rows = []
     for step, strength in places:
         label = labels.say("sweep.untrained") if step == UNTRAINED_STEP else labels.say("sweep.step", step=step)
         if last_step == GUIDE_STEPS and step in GUIDE_LABELS:
@@ -124,13 +124,14 @@ def label_rows(rendered: Sequence[RenderedCell], scores: Scores, last_step: int,
         lines = [*labels.wrap(label, _LABEL_WIDEST_PX)]
         if several_strengths and step != UNTRAINED_STEP:
             lines.append(labels.say("sweep.strength", strength=f"{strength:g}"))
-        score = scores.of_step(step)
-        if score and step not in steps_seen:  # a checkpoint has one score, whatever its strengths
-            lines.append(labels.say("sweep.grid_likeness", likeness=f"{score.likeness:.3f}{spread(score)}"))
-        is_recommended = step == scores.recommended_step
+        score = scores.of(step, strength)
+        if score and score.likeness:
+            lines.append(labels.say("sweep.grid_likeness", likeness=str(score.likeness)))
+        if score and score.rejected:
+            lines.append(labels.say("sweep.grid_copies", num=score.num_copies, of=len(score.cells)))
+        is_recommended = (step, strength) == (scores.recommended_step, scores.recommended_strength)
         if is_recommended:
             lines.append(labels.say("sweep.recommended"))
-        steps_seen.add(step)
         rows.append(Row(step=step, strength=strength, lines=tuple(lines), is_recommended=is_recommended))
     return rows
 

@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import PIL.Image
+from PIL.PngImagePlugin import PngInfo
 
-from ..files import file_hash, remove_unfinished, write_whole
+from ..files import file_hash, remove_unfinished, write_text_whole, write_whole
 from ..messages import UserError
-from ..photos.pixels import read_pixels
 from ..training.keeping.results import Checkpoints
 from .cells import Cell, RenderedCell, SweepConfig, plan_cells
 from .grid import draw_grid
-from .scores import CheckpointScore, LikenessScorer, Scores, likeness_among, likeness_to, recommend, score_checkpoint
+from .pace import keep_pace, known_pace_s
+from .scores import Scores, as_json, score_table
+from .scoring.judge import Judging, judge_cells
 
-if TYPE_CHECKING:
-    import torch
-
+SweepProgress = Callable[[int, int, float | None], None]
+"""Hears cells done, all cells, and the seconds that are left, where they are known."""
 _KEY_FORMAT = 1  # part of every cell's key; a new number forgets all old cells
-_PICTURES_AT_ONCE = 16
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,33 +46,41 @@ def sweep(
     *,
     render: Callable[[Cell], PIL.Image.Image],
     render_identity: str,
-    scorer: LikenessScorer | None,
-    references: Sequence[Path],
+    judging: Judging,
     cells_dir: Path,
-    progress: Callable[[int, int], None],
+    progress: SweepProgress,
+    grid_texts: Mapping[str, str] | None = None,
     language: str = "en",
+    now_s: Callable[[], float] = time.monotonic,
 ) -> SweepResult:
-    """Render what is not yet in `cells_dir`, judge every checkpoint against the reference photos, draw the grid.
+    """Render what is not yet in `cells_dir`, judge every row by the run's photos, draw the grid.
 
     `render_identity` names everything outside the cell that decides a picture (base model, text encoder, VAE, who
-    samples): pictures of another identity are rendered anew. `progress` hears (cells done, all cells). What `render`
-    raises goes through; the cells rendered before it stay, so that the next call goes on. Raises UserError for a LoRA
-    file that is gone, before anything is rendered.
+    samples): pictures of another identity are rendered anew. What `render` raises goes through; the cells rendered
+    before it stay, so that the next call goes on. `grid_texts` go into the grid's PNG, such as a host's workflow.
+    Raises UserError, before anything is rendered, for a LoRA file that is gone and for more cells than were agreed to.
     """
     hash_of_lora = {checkpoint.path: _lora_hash(checkpoint.path) for checkpoint in checkpoints.checkpoints}
     remove_unfinished(cells_dir)
-    cells = plan_cells(checkpoints, config)
-    rendered = []
-    progress(0, len(cells))
-    for cell in cells:
-        lora_hash = hash_of_lora[cell.lora_path] if cell.lora_path else None
-        path = cells_dir / f"{cell_key(cell, config, render_identity, lora_hash)}.png"
-        if not _is_picture(path):
-            image = render(cell).convert("RGB")
-            write_whole(path, lambda temporary, image=image: image.save(temporary, format="PNG"))  # type: ignore[misc]
-        rendered.append(RenderedCell(cell=cell, path=path))
-        progress(len(rendered), len(cells))
-    scores = _judge(rendered, checkpoints, config, scorer, references)
+    made_of = {
+        cell: _made_of(cell, config, render_identity, hash_of_lora[cell.lora_path] if cell.lora_path else None)
+        for cell in plan_cells(checkpoints, config)
+    }
+    rendered = [RenderedCell(cell=cell, path=cells_dir / f"{_key(decides)}.png") for cell, decides in made_of.items()]
+    missing = [one for one in rendered if not _is_picture(one.path)]
+    pace_s = known_pace_s(cells_dir, config.sampling)
+    _check_agreed(len(missing), config.max_new_cells, pace_s)
+    started_s, num_there = now_s(), len(rendered) - len(missing)
+    progress(num_there, len(rendered), None if pace_s is None else pace_s * len(missing))
+    for num_done, one in enumerate(missing, start=1):
+        _save(render(one.cell), one.path, {"zimage_lora": json.dumps(made_of[one.cell], ensure_ascii=False)})
+        pace_s = (now_s() - started_s) / num_done
+        progress(num_there + num_done, len(rendered), pace_s * (len(missing) - num_done))
+    if missing and pace_s is not None:
+        keep_pace(cells_dir, config.sampling, pace_s)
+    scores = judge_cells(rendered, checkpoints, judging)
+    write_text_whole(cells_dir / "scores.json", json.dumps(as_json(scores), ensure_ascii=False, indent=1))
+    write_text_whole(cells_dir / "scores.csv", "\ufeff" + score_table(scores))  # the mark has Excel read it as UTF-8
     grid = draw_grid(
         rendered,
         scores,
@@ -81,18 +89,18 @@ def sweep(
         language=language,
     )  # fmt: skip
     grid_path = cells_dir / "grid.png"
-    write_whole(grid_path, lambda temporary: grid.save(temporary, format="PNG", compress_level=1))
+    _save(grid, grid_path, grid_texts or {}, compress_level=1)
     return SweepResult(
         grid_path=grid_path,
         cells=tuple(rendered),
         scores=scores,
-        checkpoints=checkpoints.choosing(scores.recommended_step),
+        checkpoints=checkpoints.choosing(scores.recommended_step, scores.recommended_strength),
     )
 
 
-def cell_key(cell: Cell, config: SweepConfig, render_identity: str, lora_hash: str | None) -> str:
-    """The name under which a cell's picture is kept: equal for equal pictures, whatever the LoRA file is called."""
-    decides = {
+def _made_of(cell: Cell, config: SweepConfig, render_identity: str, lora_hash: str | None) -> dict[str, object]:
+    """Everything that decides a cell's picture: equal for equal pictures, whatever the LoRA file is called."""
+    return {
         "format": _KEY_FORMAT,
         "render": render_identity,
         "lora": lora_hash,
@@ -101,51 +109,32 @@ def cell_key(cell: Cell, config: SweepConfig, render_identity: str, lora_hash: s
         "seed": cell.seed,
         **config.sampling,
     }
+
+
+def _key(decides: Mapping[str, object]) -> str:
+    """The name under which a cell's picture is kept."""
     return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:32]
 
 
-def _judge(
-    rendered: Sequence[RenderedCell],
-    checkpoints: Checkpoints,
-    config: SweepConfig,
-    scorer: LikenessScorer | None,
-    references: Sequence[Path],
-) -> Scores:
-    by_checkpoint: tuple[CheckpointScore, ...] = ()
-    ceiling = None
-    if scorer is not None and references:
-        references_ND = embed_files(scorer, references, read_pixels)
-        ceiling = likeness_among(references_ND)
-        steps = dict.fromkeys(one.cell.step for one in rendered)
-        of_step = {step: [one for one in rendered if one.cell.step == step] for step in steps}
-        by_checkpoint = tuple(
-            score_checkpoint(
-                step,
-                likeness_to(embed_files(scorer, [one.path for one in ones], _read), references_ND),
-                [one.cell.seed for one in ones],
-            )
-            for step, ones in of_step.items()
-        )
-    step, reason = recommend(by_checkpoint, checkpoints)
-    return Scores(
-        scorer=scorer.name if scorer else None,
-        num_references=len(references),
-        seeds=config.seeds,
-        checkpoints=by_checkpoint,
-        ceiling=ceiling,
-        recommended_step=step,
-        reason=reason,
-    )
+def _check_agreed(num_missing: int, most: int, pace_s: float | None) -> None:
+    if num_missing <= most:
+        return
+    if pace_s is None:
+        raise UserError("sweep.too_many_cells", num=num_missing, limit=most)
+    minutes = max(1, round(num_missing * pace_s / 60))
+    raise UserError("sweep.too_many_cells_timed", num=num_missing, limit=most, minutes=minutes)
 
 
-def embed_files(
-    scorer: LikenessScorer, paths: Sequence[Path], read: Callable[[Path], PIL.Image.Image] = read_pixels
-) -> torch.Tensor:
-    """The directions of picture files, [N, D]; only a few pictures are in memory at a time."""
-    import torch
+def _save(image: PIL.Image.Image, path: Path, texts: Mapping[str, str], compress_level: int = 6) -> None:
+    """Write a PNG whole, with texts in it."""
+    info = PngInfo()
+    for name, text in texts.items():
+        info.add_text(name, text)  # in Latin letters as they are, others as iTXt
 
-    some = [paths[start : start + _PICTURES_AT_ONCE] for start in range(0, len(paths), _PICTURES_AT_ONCE)]
-    return torch.cat([scorer.embed([read(path) for path in batch]) for batch in some])
+    def write(temporary: Path) -> None:
+        image.convert("RGB").save(temporary, format="PNG", pnginfo=info, compress_level=compress_level)
+
+    write_whole(path, write)
 
 
 def _lora_hash(path: Path) -> str:

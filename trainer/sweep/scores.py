@@ -1,145 +1,181 @@
-"""Scores: how much the pictures look like the person, and which checkpoint that speaks for. Renders nothing.
-
-Legend: N pictures, D numbers per picture.
-"""
+"""Scores: what a sweep found out about each of its rows, in numbers and in plain sentences. Measures nothing."""
 
 from __future__ import annotations
 
+import csv
 import dataclasses
-import math
-import statistics
-from collections.abc import Sequence
+import io
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import Any
 
-from ..messages import Message
-from ..training.keeping.results import Checkpoints
+from ..messages import LANGUAGES, Message, sentence
 from .cells import UNTRAINED_STEP
-
-if TYPE_CHECKING:
-    import PIL.Image
-    import torch
-
-
-class LikenessScorer(Protocol):
-    """Turns pictures of a person into directions: the more alike the persons, the smaller the angle."""
-
-    name: str
-
-    def embed(self, images: Sequence[PIL.Image.Image]) -> torch.Tensor:
-        """Rows of length one, [N, D], on the CPU."""
-        ...
+from .scoring.estimate import Estimate
 
 
 @dataclass(frozen=True, kw_only=True)
-class CheckpointScore:
-    """How much the pictures of one checkpoint look like the reference photos: 1 is the same, 0 nothing in common."""
+class CellScore:
+    """What was found out about one picture of the person."""
+
+    prompt: str
+    seed: int
+    name: str
+    """The picture's file."""
+    likeness: float | None
+    """None without a scorer, or where no face was found."""
+    is_copy: bool
+    nearest_photo: str
+    """The training photo it is nearest to by its pixels; empty where there are none to compare with."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RowScore:
+    """A checkpoint at a strength. What could not be measured is None."""
 
     step: int
     """0 is the untrained model."""
-    likeness: float
-    likeness_by_seed: tuple[float, ...]
-    """The mean over the cells of each seed."""
-    standard_error: float | None
-    """How far chance alone moves `likeness`, judged from the seeds; None with a single seed."""
+    strength: float
+    cells: tuple[CellScore, ...]
+    likeness: Estimate | None = None
+    """The cosine to the reference photos: 1 is the same, 0 nothing in common."""
+    gain: Estimate | None = None
+    """How much more alike than the untrained row, picture by picture of the same prompt and noise."""
+    agreement: Estimate | None = None
+    """Whether prompts move the pictures as they move the base model's: 1 the same way, 0 another way."""
+    variety: Estimate | None = None
+    """How much seeds differ, in shares of how much they do in the base model."""
+    drift: Estimate | None = None
+    """How far pictures without the person move away from the base model's: 0 not at all, 1 as far as another one."""
+    flexibility: float | None = None
+    """The mean of agreement, variety and 1 - drift, each kept within 0..1; as many of the three as were measured."""
+    balance: Estimate | None = None
+    """The share reached of the photos' own likeness, times flexibility."""
+    validation: Estimate | None = None
+    """Training's loss on held-out photos."""
+    grain: float | None = None
+    """Standard deviation of the pictures' grain in 8-bit levels."""
+    num_copies: int = 0
+    """How many pictures are nearer to a training photo than another photo of the person would be."""
+    rejected: Message | None = None
+    """Why the copying gate keeps it from being recommended."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Scores:
-    """The outcome of a sweep in numbers; `dataclasses.asdict` of it is JSON."""
+    """The outcome of a sweep."""
 
+    rows: tuple[RowScore, ...]
+    """The untrained model first."""
     scorer: str | None
     """Who judged the likeness, or None where nobody did."""
+    licence: Message | None
+    """The terms of that one's weights."""
+    notes: tuple[Message, ...]
+    """What was measured and how, and what could not be."""
     num_references: int
-    seeds: tuple[int, ...]
-    checkpoints: tuple[CheckpointScore, ...]
-    """The untrained model first; empty without a scorer."""
+    are_held_out: bool
+    """Whether the reference photos were kept out of training."""
     ceiling: float | None
     """The likeness of the reference photos to one another: about what a perfect LoRA reaches."""
     recommended_step: int
-    reason: str
-    """Why that step: `likeness`, `both` (likeness, and among equals the run's own evidence), `training` (that evidence
-    alone) or `last`."""
+    recommended_strength: float
+    runner_up: tuple[int, float] | None
+    """Step and strength of the next best row."""
+    reasons: tuple[Message, ...]
+    """Why that row, and why not the next best."""
+    remedies: tuple[Message, ...]
+    """What to do about what was measured, in the guide's words."""
 
-    def of_step(self, step: int) -> CheckpointScore | None:
-        """The score of a step, or None where there is none."""
-        return next((score for score in self.checkpoints if score.step == step), None)
+    def of(self, step: int, strength: float) -> RowScore | None:
+        """The score of a row, or None where there is none."""
+        return next((row for row in self.rows if (row.step, row.strength) == (step, strength)), None)
+
+    @property
+    def untrained(self) -> RowScore:
+        """The base model's own row."""
+        return self.rows[0]
+
+    @property
+    def recommended(self) -> RowScore | None:
+        """The recommended row; None where it was not drawn."""
+        return self.of(self.recommended_step, self.recommended_strength)
 
     def messages(self) -> tuple[Message, ...]:
-        """The scores in plain sentences."""
-        said = []
-        if self.scorer is None:
-            said.append(Message("sweep.no_scorer"))
-        elif not self.num_references:
-            said.append(Message("sweep.no_references"))
-        for score in self.checkpoints:
-            key = "sweep.likeness_untrained" if score.step == UNTRAINED_STEP else "sweep.likeness"
-            said.append(Message(key, {"step": score.step, "likeness": f"{score.likeness:.3f}{spread(score)}"}))
-        if self.ceiling is not None:
-            said.append(Message("sweep.ceiling", {"likeness": f"{self.ceiling:.3f}"}))
-        return (*said, Message(f"sweep.recommended_by_{self.reason}", {"step": self.recommended_step}))
+        """The scores in plain sentences: the recommendation first, then what was measured."""
+        measured = [message for row in self.rows for message in row_messages(row)]
+        ceiling = [Message("sweep.ceiling", {"likeness": f"{self.ceiling:.3f}"})] if self.ceiling is not None else []
+        licence = [self.licence] if self.licence else []
+        return (*self.reasons, *self.remedies, *measured, *ceiling, *self.notes, *licence)
 
 
-def spread(score: CheckpointScore) -> str:
-    """` ± 0.012`, or nothing where a single seed says nothing about chance."""
-    return "" if score.standard_error is None else f" ± {score.standard_error:.3f}"
+def row_messages(row: RowScore) -> Iterator[Message]:
+    """What was measured of a row."""
+    name = row_name(row.step, row.strength)
+    if row.likeness:
+        yield Message("sweep.row_likeness", {"row": name, "likeness": str(row.likeness), "num": row.likeness.num})
+    if row.step == UNTRAINED_STEP:
+        return
+    parts = {"agreement": row.agreement, "variety": row.variety, "drift": row.drift}
+    said = [Message(f"sweep.part_{part}", {"value": str(value)}) for part, value in parts.items() if value]
+    if row.flexibility is not None and said:
+        yield Message(
+            "sweep.row_flexibility", {"row": name, "percent": f"{row.flexibility:.0%}", "parts": _listed(said)}
+        )
+    if row.balance:
+        yield Message("sweep.row_balance", {"row": name, "balance": str(row.balance)})
+    if row.validation:
+        yield Message("sweep.row_validation", {"row": name, "loss": str(row.validation), "num": row.validation.num})
+    if row.rejected:
+        yield row.rejected
 
 
-def score_checkpoint(step: int, likeness_of_cells: Sequence[float], seed_of_cells: Sequence[int]) -> CheckpointScore:
-    """A checkpoint's score from the likeness of each of its cells."""
-    by_seed: dict[int, list[float]] = {}
-    for seed, likeness in zip(seed_of_cells, likeness_of_cells, strict=True):
-        by_seed.setdefault(seed, []).append(likeness)
-    means = tuple(statistics.fmean(values) for values in by_seed.values())
-    error = statistics.stdev(means) / math.sqrt(len(means)) if len(means) > 1 else None
-    return CheckpointScore(
-        step=step, likeness=statistics.fmean(means), likeness_by_seed=means, standard_error=error
-    )  # fmt: skip
+def row_name(step: int, strength: float) -> Message:
+    """A row as sentences name it."""
+    if step == UNTRAINED_STEP:
+        return Message("sweep.untrained")
+    return Message("sweep.row", {"step": step, "strength": f"{strength:g}"})
 
 
-def recommend(scores: Sequence[CheckpointScore], checkpoints: Checkpoints) -> tuple[int, str]:
-    """The step to use and the reason.
-
-    The most alike wins; where it surpasses others by no more than one standard error, the training's own choice (by
-    its held-out photos) is taken from among these, else the earliest, because an earlier one is the more flexible.
-    Without scores: the training's own choice, else the last.
-    """
-    trained = [score for score in scores if score.step != UNTRAINED_STEP]
-    if trained:
-        best = max(trained, key=lambda score: score.likeness)
-        equals = [score.step for score in trained if _is_tie(best, score)]
-        if len(equals) > 1 and checkpoints.recommended_step in equals:
-            return checkpoints.chosen.step, "both"
-        return min(equals), "likeness"
-    if checkpoints.recommended_step is not None:
-        return checkpoints.chosen.step, "training"
-    return checkpoints.checkpoints[-1].step, "last"
+def _listed(messages: list[Message]) -> Message:
+    """Several messages, one after the other."""
+    *others, last = messages
+    return Message("sweep.listed", {"first": _listed(others), "last": last}) if others else last
 
 
-def _is_tie(best: CheckpointScore, other: CheckpointScore) -> bool:
-    """Whether the lead of the best is within its own standard error.
-
-    Compared seed by seed: both were drawn from the same noise, so what makes a seed easy or hard drops out.
-    """
-    leads = [a - b for a, b in zip(best.likeness_by_seed, other.likeness_by_seed, strict=True)]
-    error = statistics.stdev(leads) / math.sqrt(len(leads)) if len(leads) > 1 else 0.0
-    return statistics.fmean(leads) <= error
+def as_json(scores: Scores) -> dict[str, Any]:
+    """The scores as plain values; each sentence in every language."""
+    return {**_plain(scores), "sentences": [_plain(message) for message in scores.messages()]}
 
 
-def likeness_to(embeddings_ND: torch.Tensor, references_ND: torch.Tensor) -> list[float]:
-    """Each picture's mean cosine to the references."""
-    return (embeddings_ND @ references_ND.T).mean(dim=1).tolist()
+def _plain(value: Any) -> Any:
+    if isinstance(value, Message):
+        return {language: sentence(value, language) for language in LANGUAGES}
+    if dataclasses.is_dataclass(value):
+        return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    return [_plain(item) for item in value] if isinstance(value, tuple) else value
 
 
-def likeness_among(references_ND: torch.Tensor) -> float | None:
-    """The mean cosine of different references to one another, or None with fewer than two."""
-    count = len(references_ND)
-    if count < 2:
-        return None
-    cosines_NN = references_ND @ references_ND.T
-    return float((cosines_NN.sum() - cosines_NN.trace()) / (count * (count - 1)))
+_ESTIMATES = ("likeness", "gain", "agreement", "variety", "drift", "balance", "validation")
 
 
-def as_json(scores: Scores) -> dict[str, object]:
-    """The scores as plain values."""
-    return dataclasses.asdict(scores)
+def score_table(scores: Scores) -> str:
+    """The rows as CSV text: one line per row, each estimate with half its 95 % interval in a column of its own."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\r\n")
+    columns = [part for name in _ESTIMATES for part in (name, f"{name}_margin")]
+    writer.writerow(["step", "strength", *columns, "flexibility", "grain", "copies", "pictures", "rejected", "choice"])
+    choices = {(scores.recommended_step, scores.recommended_strength): "recommended", scores.runner_up: "runner-up"}
+    for row in scores.rows:
+        estimates = [getattr(row, name) for name in _ESTIMATES]
+        numbers = [number for one in estimates for number in ((one.mean, one.margin) if one else (None, None))]
+        numbers += [row.flexibility, row.grain]
+        shown = ["" if number is None else f"{number:.6g}" for number in numbers]
+        ends = [
+            row.num_copies,
+            len(row.cells),
+            "yes" if row.rejected else "",
+            choices.get((row.step, row.strength), ""),
+        ]
+        writer.writerow([row.step, f"{row.strength:g}", *shown, *ends])
+    return text.getvalue()

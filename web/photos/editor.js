@@ -2,7 +2,7 @@
 
 import { makeGrid } from "./grid_view.js";
 import { makeLarge } from "./large_view.js";
-import { addView, chain, growTo, hidePictures, keepToItself } from "./on_node.js";
+import { addView, chain, growTo, hidePictures, hideWidget, keepToItself } from "../shared/on_node.js";
 import * as editor from "./state.js";
 
 const MIN_HEIGHT_PX = 420;
@@ -12,7 +12,7 @@ const MIN_WIDTH_PX = 460;
 export function addEditor(node, host) {
   const widget = node.widgets?.find((each) => each.name === "edits");
   if (!widget) return undefined;
-  hide(widget);
+  hideWidget(widget);
   let state = editor.START;
 
   const hands = { say: host.say, urlOf: host.urlOf, dispatch };
@@ -62,10 +62,4 @@ export function addEditor(node, host) {
     isEmpty: () => editor.textOf(state) === "",
     numEdited: () => Object.keys(state.edits ?? {}).length,
   };
-}
-
-/** The grid says all that the widget's text does, and better. */
-function hide(widget) {
-  widget.options.hidden = true; // the new node design reads this one
-  Object.defineProperty(widget, "hidden", { configurable: true, get: () => true, set: () => {} });
 }

@@ -1,8 +1,9 @@
 // Edits: what the user says by hand about photos, as the node's widget keeps it. Reads what trainer/photos/edits.py reads.
 
+import * as editsText from "../shared/edits_text.js";
+import { inOrder, isObject } from "../shared/edits_text.js";
 import { clampedBox, isBox, isPoint } from "./boxes.js";
 
-const VERSION = 1;
 export const LABELS = {
   shot: ["close-up", "medium", "full body", "unknown"],
   pose: ["front", "three-quarter", "profile", "back", "unknown"],
@@ -13,30 +14,10 @@ export const NO_EDIT = Object.freeze({});
 const FIELDS = ["name", "use", "face", "no_face", "crop", "marks", "labels"];
 
 /** The edits in the widget's text, by the SHA-256 of the photo; null for text that is none. */
-export function readEdits(text) {
-  if (!text.trim()) return {};
-  try {
-    const { version, photos } = JSON.parse(text);
-    if (version !== VERSION || !isObject(photos)) return null;
-    const read = Object.entries(photos).map(([hash, plain]) => [hash, readEdit(plain)]);
-    return read.every(([, edit]) => edit) ? Object.fromEntries(read) : null;
-  } catch {
-    return null;
-  }
-}
+export const readEdits = (text) => editsText.readEdits(text, readEdit);
 
-/** The widget's text. No edits are no text, so that an untouched node looks untouched. */
-export function writeEdits(photos) {
-  return Object.keys(photos).length ? JSON.stringify({ version: VERSION, photos }) : "";
-}
-
-/** The edits with some fields of one photo's edit set; `undefined` takes a field away, and an edit that says nothing goes. */
-export function changed(photos, { hash, name }, fields) {
-  const { name: _, ...before } = photos[hash] ?? NO_EDIT;
-  const edit = inOrder({ ...before, ...fields });
-  const { [hash]: __, ...others } = photos;
-  return Object.keys(edit).length ? { ...others, [hash]: { name, ...edit } } : others;
-}
+/** The edits with some fields of one photo's edit set; `undefined` takes a field away. */
+export const changed = (photos, photo, fields) => editsText.changed(photos, photo, fields, FIELDS);
 
 /** The field for one label set, or taken away by an empty value. */
 export function withLabel(edit, label, value) {
@@ -48,28 +29,8 @@ export function withLabel(edit, label, value) {
 /** The field for these marks. */
 export const withMarks = (marks) => ({ marks: marks.length ? marks : undefined });
 
-/** Whether two photos' edits, or two sets of them, say the same. */
-export const same = (one, other) => JSON.stringify(one) === JSON.stringify(other);
-
-/** Whether two sets of edits say the same, in whatever order the photos were edited. */
-export function sameForAll(one, other) {
-  const hashes = Object.keys(one);
-  return hashes.length === Object.keys(other).length && hashes.every((hash) => same(one[hash], other[hash]));
-}
-
-/** An edit's fields in one order, without those that say nothing, so that equal edits are equal text. */
-function inOrder(fields) {
-  const names = [...FIELDS, ...Object.keys(fields).filter((name) => !FIELDS.includes(name))];
-  return Object.fromEntries(names.filter((name) => fields[name] !== undefined).map((name) => [name, fields[name]]));
-}
-
-function isObject(value) {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
 /** One photo's edit as this page keeps it, or null where it is none. */
 function readEdit(plain) {
-  if (!isObject(plain)) return null;
   const { use = null, face = null, no_face: noFace = false, crop = null, marks = [], labels = {} } = plain;
   const boxes = [...marks, ...(crop ? [crop] : [])].map(clampedBox);
   const isEdit =
@@ -77,7 +38,7 @@ function readEdit(plain) {
     boxes.every(isBox) && isObject(labels) &&
     Object.entries(labels).every(([label, value]) => LABELS[label]?.includes(value));
   if (!isEdit) return null;
-  return inOrder({
+  const said = {
     ...plain,
     name: String(plain.name ?? ""),
     use: use ?? undefined,
@@ -86,5 +47,6 @@ function readEdit(plain) {
     crop: crop ? clampedBox(crop) : undefined,
     ...withMarks(marks.map(clampedBox)),
     ...withLabel({ labels }, "", undefined),
-  });
+  };
+  return inOrder(said, FIELDS);
 }

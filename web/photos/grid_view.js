@@ -1,7 +1,7 @@
 // Grid view: all photos before and after, on the node. Draws the state; what people do becomes events.
 
 import { isWhole } from "./boxes.js";
-import { h, place, refill, swap } from "./dom.js";
+import { h, place, refill, swap } from "../shared/dom.js";
 import * as editor from "./state.js";
 
 /** The grid: its element, and `draw(state)`. `urlOf` gives the address of a file of the node's output. */

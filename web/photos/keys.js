@@ -1,5 +1,7 @@
 // Keys: what the keyboard means in the large view. Knows no element but the one that has the focus.
 
+import { historyKey } from "../shared/keys.js";
+
 const STEP = 0.01;
 const FINE_STEP = 0.001;
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
@@ -16,11 +18,11 @@ const PLAIN = {
 };
 
 /** The event that a key press means, or null for keys that the browser keeps. */
-export function keyEvent({ key, ctrlKey, metaKey, shiftKey, altKey, target }) {
+export function keyEvent(event) {
+  const { key, ctrlKey, metaKey, shiftKey, altKey, target } = event;
   if (ctrlKey || metaKey) {
-    const letter = key.toLowerCase();
-    if (letter === "z") return { type: shiftKey ? "redo" : "undo" };
-    return letter === "y" ? { type: "redo" } : null;
+    const type = historyKey(event);
+    return type && { type };
   }
   if (target?.tagName === "SELECT") return null; // it has a use for arrows and letters
   if (key in ARROWS) {

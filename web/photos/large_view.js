@@ -1,6 +1,6 @@
 // Large view: one photo in a dialog over the canvas, to choose its face, crop it, mark what to remove, and label it.
 
-import { h, place, refill } from "./dom.js";
+import { h, place, refill } from "../shared/dom.js";
 import { LABELS } from "./edits.js";
 import { keyEvent } from "./keys.js";
 import { reasonOf } from "./grid_view.js";

@@ -1,7 +1,7 @@
 // Overlay: what is drawn over the large photo: the part that is kept, faces, and places to paint over.
 
 import { HANDLES, isWhole } from "./boxes.js";
-import { h, place, refill } from "./dom.js";
+import { h, place, refill } from "../shared/dom.js";
 import * as editor from "./state.js";
 
 /** Draw it anew into `over`, which keeps listening to the pointer. */

@@ -1,7 +1,7 @@
 // Report: the picture of DatasetReport as wide as the node, and in full size after a click.
 
-import { h } from "./dom.js";
-import { addView, chain, growTo, hidePictures, keepToItself } from "./on_node.js";
+import { h } from "../shared/dom.js";
+import { addView, chain, growTo, hidePictures, keepToItself } from "../shared/on_node.js";
 
 const MIN_HEIGHT_PX = 420;
 const SIZE_PX = [820, 1000]; // its large type can be read at this size

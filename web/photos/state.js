@@ -7,8 +7,11 @@
 // The last two hold `photos` (as the node's last run gave them), `edits` (by content), `applied` (the edits of that run)
 // and the edits' history.
 
+import { writeEdits } from "../shared/edits_text.js";
+import * as history from "../shared/history.js";
+import { same, sameForAll } from "../shared/history.js";
 import * as boxes from "./boxes.js";
-import { changed, NO_EDIT, readEdits, same, sameForAll, withLabel, withMarks, writeEdits } from "./edits.js";
+import { changed, NO_EDIT, readEdits, withLabel, withMarks } from "./edits.js";
 
 export const FILTERS = ["all", "changed", "aside", "findings", "edited"];
 export const TOOLS = ["face", "crop", "mark"];
@@ -16,10 +19,9 @@ export const LEAST_CROP = 0.05;
 export const LEAST_MARK = 0.005;
 const NEW_MARK = [0.4, 0.45, 0.6, 0.55];
 const AROUND_A_FACE = 0.02;
-const MAX_HISTORY = 200;
 
 export const START = Object.freeze({
-  tag: "grid", filter: "all", photos: [], edits: {}, applied: {}, past: [], future: [], merging: null,
+  tag: "grid", filter: "all", photos: [], applied: {}, ...history.NO_HISTORY,
 });
 
 /** The state after an event. An event that means nothing in a state leaves it as it is. */
@@ -110,11 +112,9 @@ function loaded(state, text) {
   const { photos = [], applied = {}, filter = "all" } = state;
   if (edits === null) return { tag: "unreadable", text, photos, applied };
   if (state.tag === "unreadable") return { ...START, photos, applied, edits };
-  if (sameForAll(edits, state.edits)) return state;
-  // The canvas's own undo and redo come this way: they walk the same history.
-  if (state.past.length && sameForAll(edits, state.past.at(-1))) return undo(state);
-  if (state.future.length && sameForAll(edits, state.future[0])) return redo(state);
-  return { ...START, photos, applied, filter, edits };
+  const walked = history.taken(state, edits);
+  return walked.past.length + walked.future.length || walked === state
+    ? withinMarks(walked) : { ...START, photos, applied, filter, edits };
 }
 
 function cleared(state) {
@@ -122,26 +122,11 @@ function cleared(state) {
   return state.tag === "unreadable" ? { ...START, photos, applied } : commit(state, {});
 }
 
-/** The state with other edits. Steps of one kind that follow each other are undone as one. */
-function commit(state, edits, merging = null) {
-  const settled = state.drag ? { ...state, drag: null } : state;
-  if (sameForAll(edits, state.edits)) return settled;
-  const goesOn = merging !== null && merging === state.merging;
-  const past = goesOn ? state.past : [...state.past, state.edits].slice(-MAX_HISTORY);
-  return withinMarks({ ...settled, edits, past, future: [], merging });
-}
+const settled = (state) => (state.drag ? { ...state, drag: null } : state);
 
-function undo(state) {
-  if (!state.past.length) return state;
-  const [edits, past] = [state.past.at(-1), state.past.slice(0, -1)];
-  return withinMarks({ ...state, edits, past, future: [state.edits, ...state.future], merging: null, drag: null });
-}
-
-function redo(state) {
-  if (!state.future.length) return state;
-  const [edits, ...future] = state.future;
-  return withinMarks({ ...state, edits, future, past: [...state.past, state.edits], merging: null, drag: null });
-}
+const commit = (state, edits, merging = null) => withinMarks(history.commit(settled(state), edits, merging));
+const undo = (state) => (state.past.length ? withinMarks(history.undo(settled(state))) : state);
+const redo = (state) => (state.future.length ? withinMarks(history.redo(settled(state))) : state);
 
 /** The chosen mark is one that there is. */
 function withinMarks(state) {

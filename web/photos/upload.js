@@ -74,20 +74,25 @@ export function newFolder(wanted, known) {
 }
 
 /**
- * What to send: a job per photo, under a name that no other photo of this drop has, with the .txt beside it, if any.
+ * What to send: a job per photo, under a name that no other photo of this drop has, with the caption file beside it, if
+ * any: a.txt, a.caption or a.jpg.txt, as the nodes read them. It becomes a .txt there.
  * `files` are { file, path }, the path as it was in the dropped folder.
  */
 export function plan(files) {
   const wanted = files.filter(({ file }) => !isClutter(file.name));
-  const key = (path) => splitName(path)[0].toLowerCase();
-  const captions = new Map(wanted.filter(({ file }) => /\.txt$/i.test(file.name)).map(({ file, path }) => [key(path), file]));
+  const isText = ({ file }) => /\.(txt|caption)$/i.test(file.name);
+  const texts = new Map(wanted.filter(isText).map(({ file, path }) => [path.toLowerCase(), file]));
+  const captionOf = (path) => {
+    const stem = splitName(path)[0];
+    return [`${stem}.txt`, `${stem}.caption`, `${path}.txt`].map((each) => texts.get(each.toLowerCase())).find(Boolean) ?? null;
+  };
   const [jobs, taken, used] = [[], new Set(), new Set()];
   for (const { file, path } of wanted.filter((each) => isPicture(each.file.name))) {
     const [stem, suffix] = splitName(safeName(file.name));
     let [name, number] = [stem + suffix, 1];
     while (taken.has(splitName(name)[0].toLowerCase())) name = `${stem} (${number++})${suffix}`; // 1.jpg and 1.png share 1.txt
     taken.add(splitName(name)[0].toLowerCase());
-    const caption = captions.get(key(path)) ?? null;
+    const caption = captionOf(path);
     if (caption) used.add(caption);
     jobs.push({ file, name, caption });
   }

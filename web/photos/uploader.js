@@ -1,9 +1,9 @@
 // Uploader: photos dropped on LoadPhotoFolder, or chosen in a dialog, go into a subfolder of input that it then reads.
 
-import { h, refill } from "./dom.js";
-import { addView, growTo } from "./on_node.js";
+import { h, refill } from "../shared/dom.js";
+import { addView, growTo } from "../shared/on_node.js";
 import { inputFolders, poster } from "./sending.js";
-import { nameSome } from "./texts.js";
+import { nameSome } from "../shared/texts.js";
 import * as upload from "./upload.js";
 
 const HEIGHT_PX = 132; // the element and its margins

@@ -2,13 +2,23 @@
 
 from comfy_api.latest import ComfyExtension, io
 
-from .loaders import PocketClipLoader, PocketModelLoader, PocketVaeLoader
+from .loaders import PocketClipLoader, PocketModelLoader, PocketVaeLoader, PocketVisionLoader
 from .probes import PocketCountTransformers, PocketProbe
+from .quantised import PocketCountHooks, PocketQuantisedLoader
 
 
 class PocketExtension(ComfyExtension):
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
-        return [PocketModelLoader, PocketClipLoader, PocketVaeLoader, PocketProbe, PocketCountTransformers]
+        return [
+            PocketModelLoader,
+            PocketClipLoader,
+            PocketVaeLoader,
+            PocketVisionLoader,
+            PocketProbe,
+            PocketCountTransformers,
+            PocketQuantisedLoader,
+            PocketCountHooks,
+        ]
 
 
 async def comfy_entrypoint() -> PocketExtension:

@@ -87,7 +87,7 @@ def _variety(checklist: Checklist) -> Iterator[Message]:
 
 def _captions(checklist: Checklist) -> Iterator[Message]:
     facts = checklist.captions
-    if facts is None or facts.is_good:
+    if facts is None:
         return
     for name, positions in (("nameless", facts.nameless), ("long", facts.long)):
         if positions:
@@ -96,6 +96,7 @@ def _captions(checklist: Checklist) -> Iterator[Message]:
     if not facts.is_alike:
         values = {"alike": facts.num_alike, "count": facts.count, "start": facts.start}
         yield Message("photos.advice_captions_start", values)
+    yield from facts.faults
 
 
 def _to_find_out(checklist: Checklist, verdicts: Mapping[str, str]) -> Iterator[Message]:
@@ -117,6 +118,8 @@ def _to_find_out(checklist: Checklist, verdicts: Mapping[str, str]) -> Iterator[
 
 
 def _to_look_at(checklist: Checklist) -> Iterator[Message]:
+    if checklist.captions is not None:
+        yield from checklist.captions.questions
     for problem in ("alike", *NOTED, "no_face", "face_unsure"):
         yield from _naming(f"photos.advice_{problem}", checklist, problem)
 

@@ -9,6 +9,7 @@ from ...captions.dataset import Dataset
 from ..edits import Edits, PhotoEdit
 from ..faces.detector import FaceDetector
 from ..judging.duplicates import set_aside_duplicates
+from ..judging.findings import FACES_KEY
 from ..judging.judge import judge_photos
 from ..memo import Memo
 from ..photo import Photo, PhotoSet
@@ -41,7 +42,8 @@ def make_ready(given: PhotoSet | Dataset, detector: FaceDetector | None, memo: M
         photos = dataclasses.replace(photos, looked_for=(*photos.looked_for, "duplicates"))
     captions = None
     if isinstance(given, Dataset):
-        captions = look_at_captions([captioned.caption for captioned in given.photos], given.subject)
+        texts = [captioned.caption for captioned in given.photos]
+        captions = look_at_captions(texts, given.subject, given.findings)
     return Subject(photos=photos, captions=captions)
 
 
@@ -70,4 +72,5 @@ def _labels_of(photo: Photo) -> PhotoEdit:
     """What the user has said about it, as far as it shows in the judgement."""
     found = photo.judgement
     by_hand = [name for name in _LABELS if found and name in found.labelled]
-    return PhotoEdit(labels={name: str(getattr(found, name)) for name in by_hand})
+    has_no_face = found is not None and FACES_KEY in found.labelled and not found.faces
+    return PhotoEdit(labels={name: str(getattr(found, name)) for name in by_hand}, no_face=has_no_face)

@@ -44,9 +44,9 @@ def read_repeats(text: str) -> tuple[RepeatRule, ...]:
     return tuple(rules)
 
 
-def repeats_of(photo_path: Path, rules: Sequence[RepeatRule]) -> int:
-    """How often a photo is in an epoch: the number of the last rule that fits it, else 1."""
-    return next((number for pattern, number in reversed(rules) if fits(pattern, photo_path)), 1)
+def repeats_of(photo_path: Path, rules: Sequence[RepeatRule], by_folder: int = 1) -> int:
+    """How often a photo is in an epoch: the number of the last rule that fits it, else what its folder says."""
+    return next((number for pattern, number in reversed(rules) if fits(pattern, photo_path)), by_folder)
 
 
 def fits(pattern: str, photo_path: Path) -> bool:

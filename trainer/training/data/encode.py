@@ -119,7 +119,7 @@ def plan_encoding(
         for is_flipped in (False, True) if config.horizontal_flip else (False,):
             for index, photo in enumerate(photos):
                 item = _to_encode(index, photo, buckets[index], is_flipped, texts[index], masks[index], encoders)
-                plan += [item] * repeats_of(photo.source_path, rules)
+                plan += [item] * repeats_of(photo.source_path, rules, dataset.photos[index].repeats)
     warnings += [*_idle_rules(rules, photos), *mask_warnings(dataset, masks), *_small(photos, config.resolutions)]
     return tuple(plan), tuple(warnings)
 

@@ -148,15 +148,3 @@ def steps_wanted(run: Run, job: TrainJob) -> int:
     """The step at which a run ends: where its user had it end early, unless total_steps was changed since."""
     early = early_finish(read_record(run.run_dir) or {})
     return early[0] if early and early[1] == job.config.total_steps else job.config.total_steps
-
-
-def reference_photos(run_dir: Path) -> list[Path]:
-    """What pictures are compared with to see whether they look like the person, as far as the files are still there.
-
-    The held-out photos, because a picture may be like a photo learned by heart without being like the person; for a
-    run without validation the photos it was trained on.
-    """
-    record = read_record(run_dir) or {"photos": []}
-    held_out = record.get("validation", {}).get("held_out", ())
-    photos = [photo for photo in record["photos"] if not held_out or photo["content_hash"] in held_out]
-    return [path for path in (Path(photo["path"]) for photo in photos) if path.is_file()]

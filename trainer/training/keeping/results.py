@@ -6,6 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 
+from ...lora_files.metadata import prompt_prefix
 from ...messages import Message
 from ..evidence.verdict import Validation
 
@@ -36,18 +37,19 @@ class Checkpoints:
     """The step that evidence speaks for, or None where there is none yet."""
     reason: Message | None = None
     """Why training recommends that step."""
+    recommended_strength: float | None = None
+    """The strength at which a sweep found that step best, or None where there was no sweep."""
 
     @property
     def chosen(self) -> Checkpoint:
         """The recommended checkpoint, else the last."""
         return next((c for c in self.checkpoints if c.step == self.recommended_step), self.checkpoints[-1])
 
-    def choosing(self, step: int | None) -> Checkpoints:
+    def choosing(self, step: int | None, strength: float | None = None) -> Checkpoints:
         """The same checkpoints with another one recommended."""
-        return dataclasses.replace(self, recommended_step=step, reason=None)
+        return dataclasses.replace(self, recommended_step=step, reason=None, recommended_strength=strength)
 
     @property
     def prompt_prefix(self) -> str:
         """What a prompt starts with to call the person up: `a photo of Merlina`."""
-        words = f"a photo of {self.subject}"
-        return f"{self.trigger_word} {words}" if self.trigger_word and self.trigger_word not in words else words
+        return prompt_prefix(self.subject, self.trigger_word)

@@ -5,13 +5,22 @@ import { readdirSync, readFileSync } from "node:fs";
 import test from "node:test";
 
 import { LABELS } from "../../web/photos/edits.js";
+import { FILTERS as CAPTION_FILTERS } from "../../web/captions/state.js";
 import { FILTERS, TOOLS } from "../../web/photos/state.js";
-import { keysOf, LANGUAGES, nameSome, speaker } from "../../web/photos/texts.js";
+import { keysOf, LANGUAGES, nameSome, speaker } from "../../web/shared/texts.js";
 
 test("both languages have the same texts with the same values", () => {
   assert.deepEqual(LANGUAGES, ["en", "zh"]);
   assert.deepEqual(keysOf("zh"), keysOf("en"));
 });
+
+const ORIGINS = ["edit", "file", "copy", "vision", "template", "automatic"];
+
+/** The kinds of findings that the server names. */
+function captionFindings() {
+  const said = JSON.parse(readFileSync(new URL("../../trainer/messages/en.json", import.meta.url), "utf8"));
+  return Object.keys(said).filter((key) => key.startsWith("captions.lint.")).map((key) => key.split(".").at(-1));
+}
 
 test("Chinese texts are Chinese", () => {
   const say = speaker("zh-TW");
@@ -20,12 +29,16 @@ test("Chinese texts are Chinese", () => {
 });
 
 test("every text is used, and every text that is asked for exists", () => {
-  const folder = new URL("../../web/photos/", import.meta.url);
-  const files = [...readdirSync(folder).map((name) => new URL(name, folder)), new URL("../extension.js", folder)];
+  const web = new URL("../../web/", import.meta.url);
+  const folders = ["photos/", "captions/", "shared/"].map((name) => new URL(name, web));
+  const inFolders = folders.flatMap((folder) => readdirSync(folder).map((name) => new URL(name, folder)));
+  const files = [...inFolders, new URL("extension.js", web)];
   const code = files.map((url) => readFileSync(url, "utf8").split("export const LANGUAGES").at(-1)).join("\n");
   const composed = [
     ...FILTERS.map((filter) => `filter_${filter}`), ...TOOLS.flatMap((tool) => [`tool_${tool}`, `hint_${tool}`]),
     ...Object.keys(LABELS), ...Object.values(LABELS).flat(),
+    ...CAPTION_FILTERS.map((filter) => `filter_${filter}`), ...ORIGINS.map((origin) => `origin_${origin}`),
+    ...captionFindings().map((kind) => `kind_${kind}`),
   ];
   const unused = Object.keys(keysOf("en")).filter((key) => !composed.includes(key) && !code.includes(`"${key}"`));
   assert.deepEqual(unused, []);

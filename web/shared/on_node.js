@@ -30,6 +30,12 @@ export function hidePictures(node) {
   node.onDrawBackground = () => {}; // the classic one
 }
 
+/** A view says all that the widget's text does, and better. */
+export function hideWidget(widget) {
+  widget.options.hidden = true; // the new node design reads this one
+  Object.defineProperty(widget, "hidden", { configurable: true, get: () => true, set: () => {} });
+}
+
 /** Keys are for the view that has the focus; the canvas gets zooming, and the wheel where nothing scrolls. */
 export function keepToItself(element, host) {
   element.addEventListener("keydown", (event) => {

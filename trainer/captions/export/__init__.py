@@ -1,0 +1,1 @@
+"""Export: a dataset as a folder that other programs train from."""

@@ -1,0 +1,1 @@
+"""Linting: what captions should say otherwise, and the fixes that one click applies."""

@@ -1,0 +1,1 @@
+"""Sources: the captions that the user wrote, wherever they lie, and those that we write beside working copies."""
