@@ -71,9 +71,10 @@ class CellRenderer:
             disable_pbar=True,
             seed=cell.seed,
         )
-        if not torch.isfinite(latents_BCHW).all():  # the VAE would make a black picture of it
-            raise UserError("sweep.not_finite", prompt=cell.prompt, seed=cell.seed)
-        return to_picture(self._vae.decode(latents_BCHW))
+        image_BHW3 = self._vae.decode(latents_BCHW)
+        if not torch.isfinite(image_BHW3).all():  # it would be kept as a black picture
+            raise UserError("sweep.not_finite", step=cell.step, strength=cell.strength, prompt=cell.prompt)
+        return to_picture(image_BHW3)
 
     @cached_property
     def _conditionings(self) -> dict[str, Any]:

@@ -169,6 +169,36 @@ def frames_per_second(page: Any, selector: str, pixels: int, ms: int = 3000) -> 
     return counted["frames"] / counted["seconds"]
 
 
+@contextlib.contextmanager
+def plain_list(page: Any, height_px: int) -> Iterator[str]:
+    """A list of plain text in the place of the captions, as a measure of the browser alone; gives its selector."""
+    page.evaluate(
+        """height => {
+            const ours = document.querySelector(".zl-captions .zl-scroll");
+            const box = document.createElement("div");
+            box.className = "plain-list";
+            box.style.cssText = "flex: 1; min-height: 0; overflow-y: auto";
+            for (let top = 0; top < height; top += 116) {
+                const row = document.createElement("div");
+                row.style.height = "116px";
+                row.textContent = `row at ${top}`;
+                box.append(row);
+            }
+            ours.style.display = "none";
+            ours.after(box);
+        }""",
+        height_px,
+    )
+    page.wait_for_timeout(500)
+    yield ".plain-list"
+    page.evaluate(
+        """() => {
+            document.querySelector(".plain-list").remove();
+            document.querySelector(".zl-captions .zl-scroll").style.display = "";
+        }"""
+    )
+
+
 def traced_frames(page: Any, act: Any) -> tuple[int, float]:
     """How many frames Chromium drew while `act` ran, by its own trace, and the seconds from the first to the last."""
     session = page.context.new_cdp_session(page)

@@ -118,3 +118,11 @@ def test_the_grid_of_a_chinese_user_is_drawn_with_or_without_a_chinese_font(tmp_
     result = swept(tmp_path, (100,), SweepConfig(canary="", num_seeds=1), language="zh")
     assert isinstance(result.read_grid(), PIL.Image.Image)
     assert dataclasses.asdict(result.scores)["recommended_step"] == 100
+
+
+@pytest.mark.parametrize(("num_rows", "num_seeds"), [(60, 1), (2, 128)])
+def test_a_grid_of_many_rows_or_columns_keeps_to_a_size_that_programs_open(tmp_path, num_rows, num_seeds):
+    config = SweepConfig(canary="", prompts=("a photo of [subject]",), num_seeds=min(64, num_seeds), max_new_cells=999)
+    steps = range(10, 10 + 10 * num_rows, 10)
+    with PIL.Image.open(swept(tmp_path, steps, config, size_px=(256, 256)).grid_path) as grid:
+        assert grid.width < 8000 and grid.height < 14_000

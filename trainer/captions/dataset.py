@@ -26,7 +26,7 @@ class CaptionedPhoto:
     origin: str = TEMPLATE
     """One of ORIGINS."""
     repeats: int = 1
-    """How often the photo is in an epoch as its folder says (sources/kohya.py); TrainConfig.photo_repeats says it better."""
+    """How often its folder wants the photo in an epoch (sources/kohya.py); TrainConfig.photo_repeats comes first."""
     plain: str = ""
     """What the caption would be without this photo's edit."""
     feature: str = ""

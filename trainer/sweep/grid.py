@@ -16,7 +16,9 @@ from .scores import Scores
 GUIDE_STEPS = 4000
 GUIDE_LABELS = {2500: "early", 3000: "good", 3500: "best", 4000: "final"}
 """What the guide calls the checkpoints of a run of 4000 steps."""
-_WIDEST_PX, _LARGEST_CELL_PX, _SMALLEST_CELL_PX = 4096, 512, 128
+_WIDEST_PX, _TALLEST_PX = 4096, 12_000
+"""What a grid of usual size stays within; of hundreds of rows or columns the labels alone take more."""
+_LARGEST_CELL_PX, _SMALLEST_CELL_PX = 512, 48
 _SMALLEST_TEXT_PX, _LARGEST_TEXT_PX = 15, 36
 _GAP_PX = 8
 _FRAME_PX = 4
@@ -71,7 +73,8 @@ def draw_grid(
     prompts = list(dict.fromkeys(one.cell.prompt for one in rendered))
     seeds = list(dict.fromkeys(one.cell.seed for one in rendered))
     with PIL.Image.open(rendered[0].path) as first:
-        cell_px = _cell_size(first.size, len(prompts) * len(seeds))
+        num_rows = len({(one.cell.step, one.cell.strength) for one in rendered})
+        cell_px = _cell_size(first.size, len(prompts) * len(seeds), num_rows)
     text_px = min(_LARGEST_TEXT_PX, max(_SMALLEST_TEXT_PX, cell_px[0] // 14))
     text_font = font(text_px)
     labels = Labels(text_font, language)
@@ -105,9 +108,10 @@ def draw_grid(
     return picture
 
 
-def _cell_size(image_px: tuple[int, int], num_columns: int) -> tuple[int, int]:
-    """The size of a cell: the pictures' own, or less where the grid would grow too wide."""
-    widest = min(_LARGEST_CELL_PX, max(_SMALLEST_CELL_PX, _WIDEST_PX // num_columns))
+def _cell_size(image_px: tuple[int, int], num_columns: int, num_rows: int) -> tuple[int, int]:
+    """The size of a cell: the pictures' own, or less where the grid would grow too large."""
+    fits = min(_WIDEST_PX // num_columns, _TALLEST_PX // num_rows)
+    widest = min(_LARGEST_CELL_PX, max(_SMALLEST_CELL_PX, fits))
     scale = min(1.0, widest / max(image_px))
     return max(1, round(image_px[0] * scale)), max(1, round(image_px[1] * scale))
 

@@ -68,16 +68,17 @@ def sweep(
     }
     rendered = [RenderedCell(cell=cell, path=cells_dir / f"{_key(decides)}.png") for cell, decides in made_of.items()]
     missing = [one for one in rendered if not _is_picture(one.path)]
-    pace_s = known_pace_s(cells_dir, config.sampling)
+    settings = {"render": render_identity, **config.sampling}
+    pace_s = known_pace_s(cells_dir, settings)
     _check_agreed(len(missing), config.max_new_cells, pace_s)
     started_s, num_there = now_s(), len(rendered) - len(missing)
     progress(num_there, len(rendered), None if pace_s is None else pace_s * len(missing))
     for num_done, one in enumerate(missing, start=1):
-        _save(render(one.cell), one.path, {"zimage_lora": json.dumps(made_of[one.cell], ensure_ascii=False)})
+        told = {"step": one.cell.step, **made_of[one.cell]}
+        _save(render(one.cell), one.path, {"zimage_lora": json.dumps(told, ensure_ascii=False)})
         pace_s = (now_s() - started_s) / num_done
+        keep_pace(cells_dir, settings, pace_s)  # at once: who cancels is told the time the next time
         progress(num_there + num_done, len(rendered), pace_s * (len(missing) - num_done))
-    if missing and pace_s is not None:
-        keep_pace(cells_dir, config.sampling, pace_s)
     scores = judge_cells(rendered, checkpoints, judging)
     write_text_whole(cells_dir / "scores.json", json.dumps(as_json(scores), ensure_ascii=False, indent=1))
     write_text_whole(cells_dir / "scores.csv", "\ufeff" + score_table(scores))  # the mark has Excel read it as UTF-8

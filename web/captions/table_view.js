@@ -9,6 +9,7 @@ import { makeTools } from "./tools_view.js";
 
 export const ROW_PX = 116;
 const SPARE_ROWS = 3;
+const ORDER_AFTER_MS = 150;
 
 /** The table: its element, and `draw(state)`. `urlOf` gives the address of a file of the node's output. */
 export function makeTable({ say, urlOf, dispatch }) {
@@ -20,6 +21,7 @@ export function makeTable({ say, urlOf, dispatch }) {
   const fill = h("div", { className: "zl-fill" }, ...tools.elements, scroll);
   const element = h("div", { className: "zl-box zl-captions" }, fill);
   const rows = new Map(); // by key: what makeRow gave, for the rows in sight
+  let ordering = 0;
   const spare = []; // rows that went out of sight, for those that come in
   let state = editor.START;
   let listed = [];
@@ -73,12 +75,15 @@ export function makeTable({ say, urlOf, dispatch }) {
       const { element: card, draw: drawRow } = rows.get(key);
       drawRow(state, row, index);
       if (card.dataset.index === String(index) && card.isConnected) continue;
+      card.dataset.index = index;
       card.style.transform = `translateY(${index * ROW_PX}px)`;
       card.ariaPosInSet = String(index + 1);
       card.ariaSetSize = "-1"; // the filter says how many there are
-      putInOrder(inner, card, index);
+      if (!card.isConnected) inner.append(card);
     }
     for (const { element: card } of spare) card.remove();
+    clearTimeout(ordering); // moving elements is slow, so not while people scroll
+    ordering = setTimeout(() => putInOrder(inner), ORDER_AFTER_MS);
   }
 
   function focus(index) {
@@ -110,10 +115,12 @@ function withActive(shown, state, active) {
 }
 
 /** The page's order is the table's order, for the Tab key and for screen readers. */
-function putInOrder(inner, card, index) {
-  card.dataset.index = index;
-  const after = [...inner.children].find((other) => other !== card && Number(other.dataset.index) > index);
-  const isThere = card.isConnected && (card.nextElementSibling ?? undefined) === after;
-  if (!isThere) inner.insertBefore(card, after ?? null); // moving the row with the focus would take the focus away
+function putInOrder(inner) {
+  const cards = [...inner.children].sort((one, other) => other.dataset.index - one.dataset.index);
+  let after = null;
+  for (const card of cards) {
+    const isHeld = card.contains(document.activeElement); // moved, it would lose the focus; the others go around it
+    if (card.nextElementSibling !== after && !isHeld) inner.insertBefore(card, after);
+    after = card;
+  }
 }
-
