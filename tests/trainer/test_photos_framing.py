@@ -104,7 +104,7 @@ def test_face_from_a_retry_is_kept_but_does_not_count() -> None:
     retried = face(retried=True)
     assert subject_first((retried,), NO_EDIT) == (retried,)
     assert subject_first((retried, face(0.2, height=0.1)), NO_EDIT) == (face(0.2, height=0.1),)
-    assert Judgement(detector="mtcnn", faces=(retried,)).num_people == 0
+    assert not retried.is_sure
 
 
 def test_what_is_hardly_a_face_is_none() -> None:

@@ -67,12 +67,12 @@ def test_a_face_is_judged_with_shot_pose_quality_light_and_outfit(astronaut: Ima
     judgement = judge(astronaut, photo_of(astronaut), HandDetector(ASTRONAUT), NO_EDIT)
     assert (judgement.shot, judgement.pose, judgement.expression) == ("medium", "front", "smiling")
     assert judgement.quality and judgement.quality.measured_on == "face" and judgement.quality.face_height_px == 128
-    assert judgement.num_people == 1 and judgement.lighting and judgement.outfit and not judgement.findings
+    assert len(judgement.faces) == 1 and judgement.lighting and judgement.outfit and not judgement.findings
 
 
 def test_without_a_detector_nothing_about_faces_is_guessed(astronaut: Image.Image) -> None:
     judgement = judge(astronaut, photo_of(astronaut), None, NO_EDIT)
-    assert judgement.detector == "none" and judgement.num_people is None
+    assert judgement.detector == "none" and not judgement.faces
     assert {judgement.shot, judgement.pose, judgement.expression, judgement.manner} == {"unknown"}
     assert judgement.lighting == judgement.outfit == () and not judgement.findings
     assert judgement.quality and judgement.quality.measured_on == "picture"

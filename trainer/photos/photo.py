@@ -99,11 +99,6 @@ class Judgement:
     findings: tuple[Message, ...] = ()
     """What is worth saying about this photo, each with its number."""
 
-    @property
-    def num_people(self) -> int | None:
-        """How many persons the detector is sure of; None where nobody looked."""
-        return None if self.detector == "none" else sum(face.is_sure for face in self.faces)
-
 
 @dataclass(frozen=True, kw_only=True)
 class Photo:

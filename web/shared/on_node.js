@@ -1,5 +1,7 @@
 // On node: what every view of ours needs on a ComfyUI node, in the classic design and the new one. Knows no photo.
 
+const SHOWN_AFTER_MS = 200; // by then the front end shows a new node, or goes on to show the one before
+
 /** Call `after` whenever the target's method has been called. */
 export function chain(target, name, after) {
   const before = target[name];
@@ -17,6 +19,22 @@ export function addView(node, name, element, { minHeightPx, maxHeightPx }) {
     ...options, ...(maxHeightPx ? { getMaxHeight: () => maxHeightPx } : {}),
   });
   widget.serialize = false; // the option keeps it out of the queue, this one out of the file
+  chain(node, "onAdded", () => takePlace(node, name, element));
+}
+
+/**
+ * Have the view shown where the same view of a node that is gone is shown. When the canvas undoes, it makes all nodes
+ * anew; the new node design then goes on to show the elements of those before.
+ */
+function takePlace(node, name, element) {
+  element.dataset.view = `${name} ${node.id}`;
+  element.zlNode = node;
+  setTimeout(() => {
+    if (element.isConnected) return;
+    const isGone = (other) => other.graph?.getNodeById(other.id) !== other;
+    const shown = [...document.querySelectorAll(`[data-view="${CSS.escape(element.dataset.view)}"]`)];
+    shown.find(({ zlNode }) => zlNode && isGone(zlNode))?.replaceWith(element);
+  }, SHOWN_AFTER_MS);
 }
 
 /** Make the node at least this large, and as large as its widgets need. */

@@ -34,11 +34,6 @@ class Estimate:
         """Whether chance is ruled out."""
         return self.margin is not None and self.mean > self.margin
 
-    @property
-    def is_below_zero(self) -> bool:
-        """Whether chance is ruled out."""
-        return self.margin is not None and self.mean < -self.margin
-
 
 def estimate(values: Sequence[float]) -> Estimate:
     """The estimate from independent values, at least one."""
