@@ -25,9 +25,11 @@ READY = "window.app && window.app.extensionManager && window.app.canvas && windo
 
 
 @contextlib.contextmanager
-def open_captions(server: ComfyServer, folder: Path, design: str) -> Iterator[Any]:
+def open_captions(
+    server: ComfyServer, folder: Path, design: str, size_px: tuple[int, int] = (1600, 1000)
+) -> Iterator[Any]:
     """A page of a node design ("classic" or "new") with LoadPhotoFolder and AutoCaption on it, queued once."""
-    with open_canvas(server) as page:
+    with open_canvas(server, *size_px) as page:
         page.evaluate(f"app.extensionManager.setting.set('Comfy.VueNodes.Enabled', {str(design == 'new').lower()})")
         page.reload()
         wait_until_ready(page)

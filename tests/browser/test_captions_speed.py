@@ -17,6 +17,8 @@ from tests.comfyui.server import ComfyServer
 
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(bool(browser_missing()), reason=str(browser_missing()))]
 
+WINDOW_PX = (900, 640)
+"""Small, because without a graphics card every frame of the new node design costs time by its size."""
 TABLE_PX = 57_000
 """500 rows, nearly."""
 ENOUGH = 50.0
@@ -34,7 +36,7 @@ def design(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def page(server: ComfyServer, design: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """A page of that design, with the nodes on it, queued once."""
-    with open_captions(server, tmp_path_factory.mktemp(design) / "photos", design) as page:
+    with open_captions(server, tmp_path_factory.mktemp(design) / "photos", design, WINDOW_PX) as page:
         yield page
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -38,9 +39,10 @@ def captions(ran: Ran) -> list[str]:
 
 
 def test_exported_folder_is_read_with_the_same_captions(server: ComfyServer) -> None:
-    photo = min((server.base_dir / "input/mila").glob("*.[jp][pn]g"))
+    photos = Path(shutil.copytree(server.base_dir / "input/mila", server.base_dir / "input/with own text"))
+    photo = min(photos.glob("*.[jp][pn]g"))
     photo.with_suffix(".txt").write_text("Mila 在海边", encoding="utf-8")
-    ran = server.run(graph_of("mila", folder_name="小美 set"))
+    ran = server.run(graph_of(photos.name, folder_name="小美 set"))
     exported = captions(ran)
     folder = server.base_dir / "output/zimage_lora/datasets/小美 set"
     assert "Mila 在海边" in exported and len(exported) == 6 == len(list(folder.glob("*.png")))

@@ -57,7 +57,7 @@ def executed(ran: Ran, graph: Graph) -> set[str]:
 
 
 def test_start_up_log_has_no_error_of_ours(server: ComfyServer) -> None:
-    log = server.log()
+    log = server.log().partition("got prompt")[0]  # later lines belong to tests that are refused on purpose
     assert PACK_NAME in log
     for word in ("IMPORT FAILED", "comfy_entrypoint", "Traceback", "could not be loaded"):
         assert word not in log
