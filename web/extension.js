@@ -7,8 +7,8 @@ import { addStyle } from "./shared/dom.js";
 import { addEditor } from "./photos/editor.js";
 import { addReport } from "./photos/report.js";
 import { STYLE } from "./shared/style.js";
-import { speaker } from "./shared/texts.js";
 import { addUploader } from "./photos/uploader.js";
+import { speaker } from "./speaker.js";
 
 const manager = () => app.extensionManager;
 const say = (key, values) => speaker(manager().setting.get("Comfy.Locale"))(key, values);

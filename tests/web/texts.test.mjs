@@ -7,11 +7,16 @@ import test from "node:test";
 import { LABELS } from "../../web/photos/edits.js";
 import { FILTERS as CAPTION_FILTERS } from "../../web/captions/state.js";
 import { FILTERS, TOOLS } from "../../web/photos/state.js";
-import { keysOf, LANGUAGES, nameSome, speaker } from "../../web/shared/texts.js";
+import { nameSome } from "../../web/shared/texts.js";
+import { keysOf, LANGUAGES, sharedKeys, speaker } from "../../web/speaker.js";
 
 test("both languages have the same texts with the same values", () => {
   assert.deepEqual(LANGUAGES, ["en", "zh"]);
   assert.deepEqual(keysOf("zh"), keysOf("en"));
+});
+
+test("no view hides another one's text", () => {
+  assert.deepEqual(sharedKeys(), []);
 });
 
 const ORIGINS = ["edit", "file", "copy", "vision", "template", "automatic"];
@@ -30,10 +35,8 @@ test("Chinese texts are Chinese", () => {
 
 test("every text is used, and every text that is asked for exists", () => {
   const web = new URL("../../web/", import.meta.url);
-  const folders = ["photos/", "captions/", "shared/"].map((name) => new URL(name, web));
-  const inFolders = folders.flatMap((folder) => readdirSync(folder).map((name) => new URL(name, folder)));
-  const files = [...inFolders, new URL("extension.js", web)];
-  const code = files.map((url) => readFileSync(url, "utf8").split("export const LANGUAGES").at(-1)).join("\n");
+  const names = readdirSync(web, { recursive: true }).filter((name) => name.endsWith(".js"));
+  const code = names.map((name) => readFileSync(new URL(name.replaceAll("\\", "/"), web), "utf8")).join("\n");
   const composed = [
     ...FILTERS.map((filter) => `filter_${filter}`), ...TOOLS.flatMap((tool) => [`tool_${tool}`, `hint_${tool}`]),
     ...Object.keys(LABELS), ...Object.values(LABELS).flat(),
