@@ -25,7 +25,7 @@ from .memory import Peak, used_before_cuda
 from .models import SIZES, model_of
 
 _RESOLUTIONS = {"tiny": [64], "pocket": [128], "full": [512, 768, 1024]}
-_MATMUL_ROWS = {"cuda": 8192, "cpu": 1024}
+MATMUL_ROWS = {"cuda": 8192, "cpu": 1024}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         used_before=used_before,
     )
     dim = model.config["dim"]
-    rate = matmul_rate(torch.bfloat16, device, _MATMUL_ROWS[device.type], dim, int(dim / 3 * 8))
+    rate = matmul_rate(torch.bfloat16, device, MATMUL_ROWS[device.type], dim, int(dim / 3 * 8))
     head = {
         "command": shlex.join(["python", "-m", "bench.step", *(sys.argv[1:] if arguments is None else arguments)]),
         "machine": describe(device),

@@ -1,4 +1,5 @@
-"""Access: which folders may be read when others than this computer's own user reach the server. Knows no ComfyUI.
+"""Access: which folders may be read when others than this computer's own user reach the server, and which pages may
+ask our routes. Knows no ComfyUI.
 
 On loopback whoever opens the canvas sits at the machine, and may read what the machine may read.
 """
@@ -7,7 +8,8 @@ from __future__ import annotations
 
 import ipaddress
 import os
-from collections.abc import Iterable
+import urllib.parse
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 
@@ -42,6 +44,32 @@ def folders_named_in(settings_path: Path) -> list[Path]:
     lines = (line.strip().strip('"') for line in text.splitlines())
     paths = (Path(os.path.expanduser(line)) for line in lines if line and not line.startswith("#"))
     return [path for path in paths if path.is_absolute()]
+
+
+def is_own_page(headers: Mapping[str, str], named_origin: str | None) -> bool:
+    """Whether a request comes from the server's own pages, from one of `named_origin`, or from no page at all.
+
+    Browsers say so themselves where the page was loaded safely (`Sec-Fetch-Site`, which no proxy changes). Elsewhere
+    the page's `Origin` has to be the host that was asked, as the browser or the proxy before us names it.
+    """
+    origin = headers.get("Origin")
+    if named_origin and origin == named_origin:
+        return True
+    if site := headers.get("Sec-Fetch-Site"):
+        return site in ("same-origin", "none")
+    if origin is None:
+        return True
+    asked = {headers.get("Host"), headers.get("X-Forwarded-Host")}
+    return _host_of(origin) in {_host_of(f"//{host}") for host in asked if host}
+
+
+def _host_of(url: str) -> tuple[str | None, int | None]:
+    """Host and port; the usual port of a protocol is none. A text that is no address has neither."""
+    try:
+        parts = urllib.parse.urlsplit(url.lower())
+        return parts.hostname, None if parts.port in (80, 443) else parts.port
+    except ValueError:
+        return None, -1
 
 
 def _is_loopback(address: str) -> bool:

@@ -17,6 +17,7 @@ import torch
 
 from ..trainer.messages import UserError
 from ..trainer.sweep.cells import Cell, SweepConfig
+from ..trainer.sweep.scores import row_name
 from .core_identity import clip_identity, model_identity, vae_identity
 from .core_lora import apply_lora
 from .pictures import to_picture
@@ -73,7 +74,7 @@ class CellRenderer:
         )
         image_BHW3 = self._vae.decode(latents_BCHW)
         if not torch.isfinite(image_BHW3).all():  # it would be kept as a black picture
-            raise UserError("sweep.not_finite", step=cell.step, strength=cell.strength, prompt=cell.prompt)
+            raise UserError("sweep.not_finite", row=row_name(cell.step, cell.strength), prompt=cell.prompt)
         return to_picture(image_BHW3)
 
     @cached_property

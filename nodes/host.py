@@ -227,9 +227,10 @@ def routes() -> web.RouteTableDef:
 class Progress:
     """A node's progress bar, its line of text, and our broadcast event."""
 
-    def __init__(self, node_id: str) -> None:
+    def __init__(self, node_id: str, workflow_id: str | None = None) -> None:
         self.language = language()
-        self._node_id = node_id
+        self.node_id, self.workflow_id = node_id, workflow_id
+        self.prompt_id = PromptServer.instance.last_prompt_id
         self._bar: comfy.utils.ProgressBar | None = None
         self._done = self._total = 0.0
         self._next_text_s = 0.0
@@ -237,7 +238,7 @@ class Progress:
     def show(self, done: float, total: float, preview: tuple | None = None) -> None:
         """Move the bar. Never raises: a Cancel stays marked for whoever does the work."""
         if self._bar is None or total != self._total:  # another stage: a bar that ComfyUI shows from its start
-            self._bar, self._total = comfy.utils.ProgressBar(total, node_id=self._node_id), total
+            self._bar, self._total = comfy.utils.ProgressBar(total, node_id=self.node_id), total
         self._done = done
         try:
             self._bar.update_absolute(done, total, preview)
@@ -266,11 +267,11 @@ class Progress:
         if at_once or now_s >= self._next_text_s:
             self._next_text_s = now_s + _TEXT_EVERY_S
             server = PromptServer.instance
-            server.send_progress_text(text, self._node_id, server.client_id)
+            server.send_progress_text(text, self.node_id, server.client_id)
 
     def broadcast(self, event: dict[str, object]) -> None:
         """Tell every browser; ComfyUI's own progress reaches only the one that queued."""
-        PromptServer.instance.send_sync(EVENT, {"node": self._node_id, **event})
+        PromptServer.instance.send_sync(EVENT, {"node": self.node_id, "workflow": self.workflow_id, **event})
 
 
 def workflow_texts(hidden: Any) -> dict[str, str]:

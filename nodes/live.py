@@ -1,9 +1,7 @@
-"""Live: what a node says while it works, as text for people and as JSON for browsers. Knows no server."""
+"""Live: what a node says while it works, as text for people. Knows no server."""
 
 from __future__ import annotations
 
-import dataclasses
-from pathlib import Path
 from typing import Any
 
 from ..trainer.captions.dataset import Dataset, caption_lines
@@ -41,10 +39,9 @@ def training_line(event: Event, language: str) -> str | None:
     return None
 
 
-def event_json(event: Event, run: str) -> dict[str, Any]:
-    """An event as JSON: its class name as `event`, the run's slug, and its fields; files by name, messages by key."""
-    fields = {field.name: _plain(getattr(event, field.name)) for field in dataclasses.fields(event)}
-    return {"event": type(event).__name__, "run": run, **fields}
+def workflow_id(hidden: Any) -> str | None:
+    """The id of the workflow that a node runs in; None where it was queued without one, as through the API."""
+    return ((hidden.extra_pnginfo or {}).get("workflow") or {}).get("id")
 
 
 def captions_summary(dataset: Dataset, language: str) -> str:
@@ -81,13 +78,3 @@ def finished_text(checkpoints: Checkpoints, warnings: list[Message], language: s
     heading = sentence(Message("host.training_finished", values), language)
     said = [checkpoints.reason] if checkpoints.reason else []
     return "\n".join([heading, *(sentence(message, language) for message in (*said, *warnings))])
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Message):
-        return {"key": value.key, "values": {name: str(part) for name, part in value.values.items()}}
-    if isinstance(value, Path):
-        return value.name
-    if dataclasses.is_dataclass(value):
-        return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
-    return [_plain(item) for item in value] if isinstance(value, tuple) else value

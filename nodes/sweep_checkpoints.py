@@ -8,7 +8,7 @@ from . import host, sockets
 from .pictures import to_tensor
 from .widgets import widgets_of
 
-_ADDED = {"canary"}
+_ADDED = {"canary", "soup_last"}
 """Graphs written for the HTTP API before there was it stay valid."""
 
 
@@ -64,23 +64,24 @@ class CheckpointSweep(io.ComfyNode):
 
     @classmethod
     @host.in_users_language
-    def check_lazy_status(cls, checkpoints, choice, **others) -> list[str]:
+    def check_lazy_status(cls, checkpoints, choice, soup_last=0, **others) -> list[str]:
         """The models are loaded after the training that makes the checkpoints, and not for a choice that is no step."""
-        from .sweeping import chosen_step
+        from .sweeping import check_choice
 
-        chosen_step(choice, checkpoints)
+        check_choice(choice, checkpoints, soup_last)
         return [name for name in ("model", "clip", "vae", "clip_vision") if name in others]
 
     @classmethod
     @host.in_users_language
     def execute(cls, checkpoints, choice, **inputs) -> io.NodeOutput:
-        from .sweeping import chosen_step, describe_scores, run_sweep
+        from .live import workflow_id
+        from .sweep_views import shown
+        from .sweeping import describe_scores, run_sweep, with_choice
 
-        step = chosen_step(choice, checkpoints)
-        progress = host.Progress(cls.hidden.unique_id)
+        progress = host.Progress(cls.hidden.unique_id, workflow_id(cls.hidden))
         result = run_sweep(checkpoints, inputs, host.workflow_texts(cls.hidden), progress)
         text, scores = describe_scores(result.scores)
-        progress.write(text)
-        best = result.checkpoints if step is None else checkpoints.choosing(step)
-        ui = {"images": [host.show_output(result.grid_path)], "text": [text]}
-        return io.NodeOutput(to_tensor(result.read_grid()), best, scores, ui=ui)
+        num = len(result.cells)
+        progress.write(host.say("host.cells", done=num, total=num))  # the viewer says the rest
+        ui = shown(result, choice, text, cls.hidden.unique_id, progress)
+        return io.NodeOutput(to_tensor(result.read_grid()), with_choice(result.checkpoints, choice), scores, ui=ui)

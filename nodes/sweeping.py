@@ -13,25 +13,41 @@ from ..trainer.sweep.run import SweepResult, sweep
 from ..trainer.sweep.scores import Scores, as_json
 from ..trainer.sweep.scoring.judge import Judging
 from ..trainer.sweep.scoring.photos import judged_by
-from ..trainer.training.keeping.results import Checkpoints
+from ..trainer.sweep.soup import with_soup
+from ..trainer.training.keeping.results import SOUP_STEP, Checkpoints
 from . import host
+from .core_lora import check_trained_file
 from .core_sampler import CellRenderer
 from .host_faces import face_detector
 from .host_scorers import scorer_for
 from .widgets import parts_of
 
-_RECOMMENDED = "recommended"
+_RECOMMENDED, _SOUP = "recommended", "soup"
 
 
-def chosen_step(choice: str, checkpoints: Checkpoints) -> int | None:
-    """The step that the choice names, or None for the recommended one. Raises UserError for a step without a file."""
+def check_choice(choice: str, checkpoints: Checkpoints, soup_last: int) -> None:
+    """Raise UserError for a choice that this sweep will not have, before anything is loaded for it."""
+    will_mix = soup_last > 1 and len(checkpoints.checkpoints) > 1
+    if not (will_mix and choice.strip() == _SOUP):
+        with_choice(checkpoints, choice)
+
+
+def with_choice(checkpoints: Checkpoints, choice: str) -> Checkpoints:
+    """The checkpoints with the one chosen that the choice names: a step, soup, or recommended for what evidence says.
+
+    Raises UserError for one without a file.
+    """
     choice = choice.strip()
     if choice in ("", _RECOMMENDED):
-        return None
-    steps = [checkpoint.step for checkpoint in checkpoints.checkpoints]
-    if not choice.isdecimal() or int(choice) not in steps:
-        raise UserError("sweep.no_such_step", choice=choice, steps=", ".join(map(str, steps)))
-    return int(choice)
+        return checkpoints
+    known = {_name_of(checkpoint.step): checkpoint.step for checkpoint in checkpoints.checkpoints}
+    if choice not in known:
+        raise UserError("sweep.no_such_step", choice=choice, steps=", ".join(known))
+    return checkpoints.choosing(known[choice])
+
+
+def _name_of(step: int) -> str:
+    return _SOUP if step == SOUP_STEP else str(step)
 
 
 def run_sweep(
@@ -39,6 +55,10 @@ def run_sweep(
 ) -> SweepResult:
     """Draw and judge all cells with the node's widgets and models. `texts` go into the grid's PNG."""
     config, models = parts_of(SweepConfig, inputs)
+    checkpoints = with_soup(checkpoints, config.soup_last)
+    for checkpoint in checkpoints.checkpoints:
+        if checkpoint.soup_of:
+            check_trained_file(checkpoint.path)
     cells = plan_cells(checkpoints, config)
     bar = _CellBar(progress, len(cells), config.steps)
     prompts = prompts_of(cells)

@@ -2,6 +2,7 @@
 
 from comfy_api.latest import io
 
+from ..trainer.files import slug
 from ..trainer.training.config import TrainConfig
 from . import host, sockets
 from .widgets import widgets_of
@@ -67,13 +68,13 @@ class TrainZImageLoRA(io.ComfyNode):
     @classmethod
     @host.in_users_language
     def execute(cls, dataset, model, run_name, clip=None, vae=None, preview_model=None, **widgets) -> io.NodeOutput:
+        from .live import workflow_id
         from .training import describe_job, finish_or_train, read_lora
 
-        progress = host.Progress(cls.hidden.unique_id)
+        progress = host.Progress(cls.hidden.unique_id, workflow_id(cls.hidden))
         job = describe_job(dataset, model, run_name, widgets)
         checkpoints, text = finish_or_train(job, clip, vae, preview_model, progress)
         progress.write(text)
         path, losses = checkpoints.chosen.path, list(checkpoints.losses)
-        return io.NodeOutput(
-            checkpoints, read_lora(path), host.lora_name_of(path), {"loss": losses}, ui={"text": [text]}
-        )
+        shown = {"text": [text], "zimage_lora_run": [slug(path.parent.name)]}
+        return io.NodeOutput(checkpoints, read_lora(path), host.lora_name_of(path), {"loss": losses}, ui=shown)

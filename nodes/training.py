@@ -14,7 +14,6 @@ import comfy.utils
 from torch import Tensor
 
 from ..trainer.captions.dataset import Dataset
-from ..trainer.files import slug
 from ..trainer.messages import Message
 from ..trainer.training.config import TrainConfig
 from ..trainer.training.keeping.repair import finished_notes
@@ -29,8 +28,8 @@ from . import host
 from .core_lora import check_trained_file
 from .host_encoders import HostEncoders
 from .host_previews import HostPreviews
-from .live import event_json, finished_text, training_line
-from .routes import controlled
+from .live import finished_text, training_line
+from .run_registry import in_training
 from .widgets import config_of
 
 
@@ -82,17 +81,18 @@ def _train(
     job: TrainJob, encoders: HostEncoders, previews: HostPreviews | None, progress: host.Progress
 ) -> tuple[Checkpoints, list[Message]]:
     """Train to the end, telling the browser what happens. Leaves the node as cancelled once a stopped run is saved."""
-    run = slug(describe_run(job).lora_dir.name)
     warnings: list[Message] = []
     try:
         with contextlib.ExitStack() as stack:
-            control = stack.enter_context(controlled(run))
+            training = stack.enter_context(in_training(job, progress))
             events = train(
-                job, encoders, device=host.device(), should_stop=host.cancelled, control=control, previews=previews
-            )
+                job, encoders, device=host.device(), should_stop=host.cancelled, control=training.control,
+                previews=previews,
+            )  # fmt: skip
             stack.enter_context(contextlib.closing(events))
             for event in events:
-                _tell(event, run, progress)
+                training.tell(event)
+                _show(event, progress)
                 if isinstance(event, Warned):
                     warnings.append(event.message)
                 if isinstance(event, Stopped):
@@ -105,8 +105,8 @@ def _train(
     raise AssertionError("train() ended without Finished or Stopped")
 
 
-def _tell(event: Event, run: str, progress: host.Progress) -> None:
-    progress.broadcast(event_json(event, run))
+def _show(event: Event, progress: host.Progress) -> None:
+    """On the node: the bar, the line of text, a preview."""
     if isinstance(event, Preparing):
         progress.show(event.done, event.total)
     if isinstance(event, StepDone):

@@ -190,15 +190,6 @@ def test_no_folder_with_tests_is_a_package() -> None:
     assert [folder for folder in folders if folder != REPOSITORY and (folder / "__init__.py").exists()] == []
 
 
-def test_published_package_has_what_a_user_needs_and_nothing_else() -> None:
-    left_out = git_files("--ignored", "--exclude-from=.comfyignore")
-    published = set(git_files("--exclude-standard")) - set(left_out)
-    assert {path.split("/")[0] for path in published} == {
-        "__init__.py", "nodes", "trainer", "web", "locales", "example_workflows",
-        "pyproject.toml", "requirements.txt", "LICENSE", "README.md", "README.zh.md", "CHANGELOG.md", ".comfyignore",
-    }  # fmt: skip
-
-
 def test_large_files_are_pocket_weights_only() -> None:
     sizes = {path: (REPOSITORY / path).stat().st_size for path in git_files("--exclude-standard")}
     assert [path for path, size in sizes.items() if size > 2_000_000 and not path.startswith("pocket/model/")] == []

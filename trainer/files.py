@@ -6,14 +6,16 @@ import hashlib
 import os
 import re
 import shutil
+import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from .messages import UserError
 
 _NUMBERED = (f"{port}{number}" for port in ("com", "lpt") for number in range(1, 10))
 _WINDOWS_RESERVED = {"con", "prn", "aux", "nul", "conin$", "conout$", *_NUMBERED}
+_WAITS_S = (0.02, 0.05, 0.1, 0.2, 0.4, 0.8) if os.name == "nt" else ()
 _MAX_NAME_BYTES = 80  # leaves room for folders and suffixes within Windows' 260 characters
 
 
@@ -52,11 +54,23 @@ def write_whole(path: Path, write: Callable[[Path], None]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         write(temporary)
         sync_file(temporary)
-        os.replace(temporary, path)
+        put_in_place(temporary, path)
         sync_folder(path.parent)
     except Exception as error:
         temporary.unlink(missing_ok=True)
         raise as_user_error(error, path) from error
+
+
+def put_in_place(temporary: Path, path: Path, waits_s: Sequence[float] = _WAITS_S) -> None:
+    """Move a file over another one. Windows refuses that while any program has the old one open, as a page that looks
+    at a run or a virus scanner has for a moment; so it is tried again after each of the waits."""
+    for wait_s in waits_s:
+        try:
+            os.replace(temporary, path)
+            return
+        except PermissionError:
+            time.sleep(wait_s)
+    os.replace(temporary, path)
 
 
 def write_text_whole(path: Path, text: str) -> None:

@@ -8,14 +8,25 @@ import { addEditor } from "./photos/editor.js";
 import { addReport } from "./photos/report.js";
 import { STYLE } from "./shared/style.js";
 import { addUploader } from "./photos/uploader.js";
-import { speaker } from "./speaker.js";
+import { languageOf, speaker } from "./speaker.js";
+import { SWEEP_STYLE } from "./sweep/style.js";
+import { addSweep } from "./sweep/viewer.js";
+import { trainingHost } from "./training/comfy.js";
+import { makeFeed } from "./training/feed.js";
+import { addTraining } from "./training/node.js";
+import { trainingTab } from "./training/places.js";
+import { TRAINING_STYLE } from "./training/style.js";
 
 const manager = () => app.extensionManager;
-const say = (key, values) => speaker(manager().setting.get("Comfy.Locale"))(key, values);
+const locale = () => manager().setting.get("Comfy.Locale");
+const say = (key, values) => speaker(locale())(key, values);
 
 const host = {
   say,
+  /** A text that came in every language. */
+  told: (text) => text[languageOf(locale())],
   fetchApi: (route, options) => api.fetchApi(route, options),
+  workflowId: () => app.rootGraph?.id ?? null,
   urlOf: ({ filename, subfolder, type }) => api.apiURL(`/view?${new URLSearchParams({ filename, subfolder, type })}`),
   ask: (title, message, defaultValue) => manager().dialog.prompt({ title, message, defaultValue }),
   warn: (summary) => manager().toast.add({ severity: "warn", summary, life: 8000 }),
@@ -36,15 +47,22 @@ const host = {
   },
 };
 
-function everyNode(graph, visit) {
+/** Every node, those in subgraphs too, with the id that the server knows it by. */
+function everyNode(graph, visit, before = "") {
   for (const node of graph?.nodes ?? []) {
-    visit(node);
-    everyNode(node.subgraph, visit);
+    visit(node, `${before}${node.id}`);
+    everyNode(node.subgraph, visit, `${before}${node.id}:`);
   }
 }
 
-const VIEWS = { LoadPhotoFolder: addUploader, CleanAndResize: addEditor, AutoCaption: addCaptions, DatasetReport: addReport };
+const VIEWS = {
+  LoadPhotoFolder: addUploader, CleanAndResize: addEditor, AutoCaption: addCaptions, DatasetReport: addReport,
+  CheckpointSweep: addSweep, TrainZImageLoRA: (node) => addTraining(node, training),
+};
 const views = new WeakMap(); // node -> what its view can do
+
+const feed = makeFeed(host);
+const training = trainingHost({ app, api, everyNode, language: () => languageOf(locale()), host: { ...host, feed } });
 
 async function clearEdits(view) {
   const message = say("clear_confirm", { count: view.numEdited() });
@@ -53,7 +71,19 @@ async function clearEdits(view) {
 
 app.registerExtension({
   name: "zimage_lora.photos",
-  init: () => addStyle("zimage-lora", STYLE + CAPTION_STYLE),
+  init: () => addStyle("zimage-lora", STYLE + CAPTION_STYLE + SWEEP_STYLE + TRAINING_STYLE),
+  /** What our nodes tell every page, whoever has queued them. */
+  setup() {
+    api.addEventListener("zimage_lora.event", ({ detail }) => {
+      feed.hear(detail);
+      if (detail.event === "StepsDone") return; // the feed has told whoever shows steps
+      everyNode(app.rootGraph, (node, id) => String(detail.node) === id && views.get(node)?.hear?.(detail));
+    });
+    api.addEventListener("reconnected", () => feed.dispatch({ type: "returned" }));
+    manager().registerSidebarTab(trainingTab(training));
+    training.readLabels();
+  },
+  bottomPanelTabs: [trainingTab(training, "-below")],
   nodeCreated(node) {
     const view = VIEWS[node.comfyClass]?.(node, host);
     if (view) views.set(node, view);

@@ -2,8 +2,10 @@
 import { TEXTS as CAPTIONS } from "./captions/texts.js";
 import { TEXTS as PHOTOS } from "./photos/texts.js";
 import { TEXTS as SHARED } from "./shared/texts.js";
+import { TEXTS as SWEEP } from "./sweep/texts.js";
+import { TEXTS as TRAINING } from "./training/texts.js";
 
-const VIEWS = [SHARED, PHOTOS, CAPTIONS];
+const VIEWS = [SHARED, PHOTOS, CAPTIONS, SWEEP, TRAINING];
 
 export const LANGUAGES = Object.keys(SHARED);
 
@@ -24,8 +26,11 @@ export function sharedKeys() {
   return keys.filter((key, index) => keys.indexOf(key) !== index);
 }
 
-/** A speaker of ComfyUI's language (`zh-TW` speaks Chinese; all that we do not speak, English): (key, values) -> text. */
+/** Which of our languages is spoken to a user of ComfyUI's: `zh-TW` is Chinese; all that we do not speak, English. */
+export const languageOf = (locale) => (String(locale ?? "en").toLowerCase().startsWith("zh") ? "zh" : "en");
+
+/** A speaker of ComfyUI's language: (key, values) -> text. */
 export function speaker(locale) {
-  const texts = TEXTS[String(locale ?? "en").toLowerCase().startsWith("zh") ? "zh" : "en"];
+  const texts = TEXTS[languageOf(locale)];
   return (key, values = {}) => texts[key].replace(/\{(\w+)\}/g, (_, name) => String(values[name]));
 }

@@ -17,7 +17,7 @@ from tests.comfyui.server import ComfyServer
 
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(bool(browser_missing()), reason=str(browser_missing()))]
 
-WINDOW_PX = (900, 640)
+WINDOW_PX = (760, 520)
 """Small, because without a graphics card every frame of the new node design costs time by its size."""
 TABLE_PX = 57_000
 """500 rows, nearly."""

@@ -159,6 +159,25 @@ def test_a_dragged_crop_changes_the_working_copy(
     assert again["frame"] == pytest.approx(said["crop"], abs=0.005)
 
 
+def test_a_slider_leads_from_before_to_after(page: Any, dropped: dict[str, dict[str, Any]]) -> None:
+    card(page, "3 coffee.png").locator(".zl-pair").click()
+    slider, upper = page.locator(".zl-slider"), page.locator(".zl-overlaid .zl-upper")
+    screenshot(page, "photos_slider")
+    assert upper.evaluate("image => getComputedStyle(image).clipPath") == "inset(0px 0px 0px 50%)"
+    slider.focus()
+    page.keyboard.press("Home")
+    assert upper.evaluate("image => getComputedStyle(image).clipPath") == "inset(0px 0px 0px 0%)"
+    box = page.locator(".zl-overlaid").bounding_box()
+    page.mouse.click(box["x"] + box["width"] * 0.8, box["y"] + box["height"] / 2)
+    assert slider.input_value() == "80"
+    frame, under = page.locator(".zl-overlaid").bounding_box(), page.locator(".zl-under").bounding_box()
+    kept = "([id, name]) => app.nodeOutputs[id].zimage_lora_photos.find((photo) => photo.name === name).frame"
+    left, top, right, bottom = page.evaluate(kept, [CLEANER, "3 coffee.png"])
+    assert under["width"] * (right - left) == pytest.approx(frame["width"], rel=0.01)
+    assert under["height"] * (bottom - top) == pytest.approx(frame["height"], rel=0.01)
+    page.keyboard.press("Escape")
+
+
 def test_labels_are_set_and_undone(page: Any, dropped: dict[str, dict[str, Any]]) -> None:
     card(page, "4 two.png").locator(".zl-pair").click()
     page.locator(".zl-side select[data-key=manner]").select_option("posed")

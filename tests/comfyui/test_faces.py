@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pytest
 from PIL import Image
 
 from tests.comfyui.face_model_file import geometry_module, head, landmarker_module, write_face_model
 from tests.comfyui.server import ComfyServer, Graph
-from tests.comfyui.workflow import PHOTOS, node_of, pocket_version, to_api
+from tests.comfyui.workflow import example, node_of, pocket_changes, pocket_version, to_api, with_switched_on
 from tests.nodes.pack import module
 
 pytestmark = pytest.mark.comfyui
@@ -72,19 +70,20 @@ def test_face_model_on_the_socket_tells_place_pose_and_expression(
         assert photo["labels"]["shot"] == "medium"
 
 
-def test_photos_example_runs_with_the_file_that_it_asks_for(server: ComfyServer, photos: str) -> None:
-    workflow = json.loads(PHOTOS.read_text(encoding="utf-8"))
+def test_full_guide_sees_faces_once_its_detector_is_switched_on(server: ComfyServer, photos: str) -> None:
+    workflow = with_switched_on(example("02_full_guide"), "LoadMediaPipeFaceLandmarker")
     (loader,) = (node for node in workflow["nodes"] if node["type"] == "LoadMediaPipeFaceLandmarker")
     (asked_for,) = loader["properties"]["models"]
     folder = server.base_dir / "models" / asked_for["directory"]
     folder.mkdir(exist_ok=True)
     write_face_model(folder / asked_for["name"], head(0), set(), "short")
     object_info = server.get("/object_info")
-    small = pocket_version(workflow, object_info, {"LoadPhotoFolder": {"folder": photos}})
+    small = pocket_version(workflow, object_info, pocket_changes(photos, "faces"))
     graph = to_api(small, object_info)
-    ran = server.run(graph)
+    seen = [node_of(graph, "CleanAndResize"), node_of(graph, "DatasetReport")]
+    ran = server.run(graph, only=seen)
     assert ran.status == "success", ran.error
-    for node_id in (node_of(graph, "CleanAndResize"), node_of(graph, "DatasetReport")):
+    for node_id in seen:
         assert ran.output(node_id)["images"] and ran.output(node_id)["text"]
 
 

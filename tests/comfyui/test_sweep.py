@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import json
+import random
+import re
 import time
+import urllib.parse
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
+from safetensors.torch import load_file, save_file
 
 from tests.comfyui.server import ComfyServer, Graph, Ran
 from tests.comfyui.workflow import node_of, pocket_graph
+from tests.trainer.lora_damages import DAMAGES
+from trainer.messages import sentences
 
 pytestmark = pytest.mark.comfyui
 
@@ -31,11 +37,29 @@ def graph(server: ComfyServer) -> Graph:
 
 
 @pytest.fixture(scope="module")
-def ran(server: ComfyServer, graph: Graph) -> Ran:
+def untouched(server: ComfyServer, graph: Graph) -> dict[str, Any]:
+    """What the weights in memory are before the first sweep."""
+    return weights_in_memory(server, graph)
+
+
+@pytest.fixture(scope="module")
+def ran(server: ComfyServer, graph: Graph, untouched: dict[str, Any]) -> Ran:
     """Trained and swept, once."""
     ran = server.run(graph, only=[node_of(graph, "CheckpointSweep")])
     assert ran.status == "success", ran.error
     return ran
+
+
+def weights_in_memory(server: ComfyServer, graph: Graph) -> dict[str, Any]:
+    """A digest of the sweep's MODEL as it lies in the server's memory, and what hangs on it."""
+    seen = server.run({**graph, "digest": dict(class_type="PocketDigest", inputs=dict(model=sweep_model(graph)))},
+                      only=["digest"])  # fmt: skip
+    assert seen.status == "success", seen.error
+    return seen.output("digest")
+
+
+def sweep_model(graph: Graph) -> list[Any]:
+    return graph[node_of(graph, "CheckpointSweep")]["inputs"]["model"]
 
 
 def cells_dir(server: ComfyServer) -> Path:
@@ -117,6 +141,19 @@ def test_the_grid_brings_the_graph_back_and_the_scores_lie_beside_it(server: Com
     assert (cells_dir(server) / "scores.csv").stat().st_size > 0
 
 
+def test_the_viewer_is_told_where_every_picture_lies_and_other_pages_where_the_view_does(
+    server: ComfyServer, graph: Graph, ran: Ran
+) -> None:
+    sweep = node_of(graph, "CheckpointSweep")
+    (view,), (file,) = (ran.output(sweep)[f"zimage_lora_sweep{part}"] for part in ("", "_file"))
+    assert server.get(f"/view?{urllib.parse.urlencode(file)}") == view
+    assert [row["choice"] for row in view["rows"]] == [None, "16", "24"] and view["choice"] == "recommended"
+    for cell in (cell for row in view["rows"] for cell in row["cells"]):
+        assert (server.base_dir / "output" / view["folder"]["subfolder"] / cell["name"]).is_file()
+    (told,) = [data for data in ran.of_type("zimage_lora.event") if data["event"] == "Swept"]
+    assert (told["node"], told["run"], told["view"]) == (sweep, view["run"], file)
+
+
 def test_a_new_choice_draws_nothing_and_is_quick(server: ComfyServer, graph: Graph, ran: Ran) -> None:
     before = {path.name: path.stat().st_mtime_ns for path in cells_dir(server).glob("*.png") if path.stem != "grid"}
     sweep = node_of(graph, "CheckpointSweep")
@@ -130,23 +167,60 @@ def test_a_new_choice_draws_nothing_and_is_quick(server: ComfyServer, graph: Gra
     print(f"a new choice took {took_s:.1f} s")
 
 
-def test_a_sweep_cancelled_at_a_cell_goes_on_and_draws_none_twice(server: ComfyServer, graph: Graph, ran: Ran) -> None:
-    sweep = node_of(graph, "CheckpointSweep")
-    wider = {**graph, sweep: {**graph[sweep], "inputs": {**graph[sweep]["inputs"], "num_seeds": 3}}}
-    num_before = len(list(cells_dir(server).glob("*.png")))
+def pictures(server: ComfyServer) -> dict[str, int]:
+    """The cells on disk, and when each was written."""
+    return {path.name: path.stat().st_mtime_ns for path in cells_dir(server).glob("*.png") if path.stem != "grid"}
 
-    def cancel_after_three(_: dict) -> None:
-        if len(list(cells_dir(server).glob("*.png"))) >= num_before + 3:
+
+def changed(graph: Graph, **inputs: object) -> Graph:
+    """The graph with other settings of the sweep."""
+    sweep = node_of(graph, "CheckpointSweep")
+    return {**graph, sweep: {**graph[sweep], "inputs": {**graph[sweep]["inputs"], **inputs}}}
+
+
+@pytest.mark.parametrize("trial", range(3))
+def test_a_sweep_cancelled_at_any_cell_goes_on_and_draws_none_twice(
+    server: ComfyServer, graph: Graph, ran: Ran, untouched: dict[str, Any], trial: int
+) -> None:
+    sweep = node_of(graph, "CheckpointSweep")
+    wider = changed(graph, seed=1000 * (trial + 1))
+    before = len(pictures(server))
+    num_cells = before if trial == 0 else 9
+    cancelled_at = random.Random(trial).randrange(1, num_cells)
+
+    def cancel(_: dict) -> None:
+        if len(pictures(server)) >= before + cancelled_at:
             server.interrupt()
 
-    cancelled = server.run(wider, only=[sweep], on_message=cancel_after_three)
+    cancelled = server.run(wider, only=[sweep], on_message=cancel)
     assert cancelled.of_type("execution_interrupted")
-    kept = {path.name: path.stat().st_mtime_ns for path in cells_dir(server).glob("*.png") if path.stem != "grid"}
-    assert num_before + 3 <= len(kept) + 1 < num_before * 3
+    kept = pictures(server)
+    assert before + cancelled_at <= len(kept) < before + num_cells
+    assert weights_in_memory(server, graph) == untouched
     again = server.run(wider, only=[sweep])
     assert again.status == "success", again.error
-    after = {path.name: path.stat().st_mtime_ns for path in cells_dir(server).glob("*.png") if path.stem != "grid"}
-    assert kept.items() <= after.items() and len(after) == (num_before - 1) * 3
+    after = pictures(server)
+    assert kept.items() <= after.items() and len(after) == before + num_cells
+
+
+def test_the_mean_of_the_last_is_a_row_that_can_be_chosen_and_applied(
+    server: ComfyServer, graph: Graph, ran: Ran
+) -> None:
+    sweep, apply, save = (node_of(graph, kind) for kind in ("CheckpointSweep", "ApplyLoRA", "SaveImage"))
+    folder = server.base_dir / f"models/loras/{RUN}"
+    checkpoints = sorted(folder.iterdir())
+    before = len(pictures(server))
+    mixed = server.run(changed(graph, soup_last=2, choice="soup"), only=[sweep, save])
+    assert mixed.status == "success", mixed.error
+    (soup,) = set(folder.iterdir()) - set(checkpoints)
+    assert soup.name == f"{RUN}_soup_16-24.safetensors" and len(pictures(server)) == before + 3
+    assert soup.name in mixed.output(apply)["text"][0]
+    rows = json.loads((cells_dir(server) / "scores.json").read_text(encoding="utf-8"))["rows"]
+    assert [row["step"] for row in rows] == [0, 8, 16, 24, -1]
+    refused = server.run(changed(graph, soup_last=0, choice="soup"), only=[sweep])
+    assert refused.status == "error" and "no checkpoint soup" in refused.error
+    train = node_of(graph, "TrainZImageLoRA")
+    assert server.run(graph, only=[train]).output(train)["text"][0].count("safetensors") == 1  # no mean among its own
 
 
 def test_too_many_pictures_are_announced_instead_of_drawn(server: ComfyServer, graph: Graph, ran: Ran) -> None:
@@ -154,3 +228,64 @@ def test_too_many_pictures_are_announced_instead_of_drawn(server: ComfyServer, g
     many = {**graph, sweep: {**graph[sweep], "inputs": {**graph[sweep]["inputs"], "num_seeds": 64, "cfg": 1.5}}}
     refused = server.run(many, only=[sweep])
     assert "576 new pictures" in refused.error and "max_new_cells" in refused.error
+
+
+@pytest.mark.parametrize("key", DAMAGES)
+def test_a_checkpoint_that_is_spoilt_in_between_is_named_and_what_is_done_stays(
+    server: ComfyServer, graph: Graph, ran: Ran, untouched: dict[str, Any], key: str
+) -> None:
+    sweep = node_of(graph, "CheckpointSweep")
+    other = changed(graph, seed=50_000 + 10 * list(DAMAGES).index(key))
+    last = server.base_dir / f"models/loras/{RUN}/{RUN}_{24:09d}.safetensors"
+    data, before = last.read_bytes(), pictures(server)
+    spoilt: list[Path] = []
+
+    def spoil(_: dict) -> None:
+        if not spoilt and len(pictures(server)) > len(before):
+            DAMAGES[key](last)
+            spoilt.append(last)
+
+    try:
+        stopped = server.run(other, only=[sweep], on_message=spoil)
+    finally:
+        last.write_bytes(data)
+    assert stopped.status == "error" and last.name in stopped.error, stopped.error
+    assert all(piece in stopped.error for piece in re.split(r"{\w+}", sentences("en")[key])), stopped.error
+    kept = pictures(server)
+    assert len(kept) == len(before) + 6, "the untrained row and that of the good file"
+    assert weights_in_memory(server, graph) == untouched
+    again = server.run(other, only=[sweep])
+    assert again.status == "success", again.error
+    after = pictures(server)
+    assert kept.items() <= after.items() and len(after) == len(before) + 9
+
+
+def test_pictures_of_no_numbers_are_never_kept(server: ComfyServer, graph: Graph, ran: Ran) -> None:
+    folder = server.base_dir / "models/vae"
+    tensors = load_file(folder / "pocket_ae.safetensors")
+    tensors["decoder.conv_out.bias"].fill_(float("nan"))
+    save_file(tensors, folder / "broken_ae.safetensors")
+    before = pictures(server)
+    broken = {**graph, "broken": dict(class_type="PocketVaeLoader", inputs=dict(vae_name="broken_ae.safetensors"))}
+    stopped = server.run(changed(broken, vae=["broken", 0]), only=[node_of(graph, "CheckpointSweep")])
+    assert "came out as no number" in stopped.error and "untrained" in stopped.error
+    assert pictures(server) == before
+
+
+def test_an_empty_list_of_prompts_is_said_before_anything_is_drawn(server: ComfyServer, graph: Graph, ran: Ran) -> None:
+    before = pictures(server)
+    stopped = server.run(changed(graph, prompts=" \n\n"), only=[node_of(graph, "CheckpointSweep")])
+    assert "no prompt to draw" in stopped.error
+    assert pictures(server) == before
+
+
+def test_the_model_is_the_same_after_all_these_sweeps_bit_for_bit(
+    server: ComfyServer, graph: Graph, ran: Ran, untouched: dict[str, Any]
+) -> None:
+    assert weights_in_memory(server, graph) == untouched
+    assert untouched["counts"] == [0, 0, 0]
+    after_sweeps = plain_picture(server, graph, None, 0.0)
+    server.stop()
+    server.start()
+    assert difference(after_sweeps, plain_picture(server, graph, None, 0.0)) == 0
+    assert weights_in_memory(server, graph) == untouched

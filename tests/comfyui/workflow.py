@@ -8,8 +8,7 @@ from typing import Any
 
 from tests.comfyui.server import REPOSITORY, Graph
 
-QUICK_START = REPOSITORY / "example_workflows" / "01_quick_start.json"
-PHOTOS = REPOSITORY / "example_workflows" / "02_photos.json"
+EXAMPLES = REPOSITORY / "example_workflows"
 _WIDGET_TYPES = ("INT", "FLOAT", "STRING", "BOOLEAN", "COMBO")
 _NEVER, _BYPASS = 2, 4
 _POCKET_LOADERS = {
@@ -19,9 +18,23 @@ _POCKET_LOADERS = {
 }
 
 
+def example(name: str) -> dict[str, Any]:
+    """An example workflow as it is shipped, e.g. `02_full_guide`."""
+    return json.loads((EXAMPLES / f"{name}.json").read_text(encoding="utf-8"))
+
+
 def quick_start() -> dict[str, Any]:
-    """The example workflow as it is shipped."""
-    return json.loads(QUICK_START.read_text(encoding="utf-8"))
+    """The first example workflow as it is shipped."""
+    return example("01_quick_start")
+
+
+def with_switched_on(workflow: dict[str, Any], node_type: str) -> dict[str, Any]:
+    """The workflow with the bypassed node of a type switched on, as Ctrl+B does."""
+    workflow = copy.deepcopy(workflow)
+    (node,) = (node for node in workflow["nodes"] if node["type"] == node_type)
+    assert node["mode"] == _BYPASS
+    node["mode"] = 0
+    return workflow
 
 
 def widget_names(node_type: str, object_info: dict[str, Any]) -> list[str | None]:

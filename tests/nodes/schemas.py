@@ -21,13 +21,14 @@ CONFIGS = {kind.__name__: kind for kind in _WITH_WIDGETS}
 
 @dataclass(frozen=True)
 class Declared:
-    """A node's texts: tooltips of the inputs by id, and of the outputs in order."""
+    """A node's texts: tooltips of the inputs by id, and of the outputs in order, whose ids come apart."""
 
     node_id: str
     display_name: str
     description: str
     inputs: dict[str, str]
     outputs: list[str]
+    output_ids: list[str]
 
 
 def declared_nodes() -> dict[str, Declared]:
@@ -56,6 +57,7 @@ def _declared(schema: ast.Call) -> Declared:
         description=ast.literal_eval(given["description"]),
         inputs=inputs,
         outputs=[_text(output, "tooltip") for output in given["outputs"].elts],  # type: ignore[attr-defined]
+        output_ids=[_text(output, "id") for output in given["outputs"].elts],  # type: ignore[attr-defined]
     )
 
 

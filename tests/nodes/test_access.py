@@ -75,3 +75,48 @@ def test_settings_file_names_one_folder_per_line(tmp_path: Path) -> None:
     (tmp_path / "folders.txt").write_text(text, encoding="utf-8", newline="")
     assert access.folders_named_in(tmp_path / "folders.txt") == [first, second, Path.home() / "photos"]
     assert access.folders_named_in(tmp_path / "missing.txt") == []
+
+
+OWN = {"Host": "127.0.0.1:8188"}
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        OWN,  # a program, or a page that was asked for by its address
+        {**OWN, "Origin": "http://127.0.0.1:8188"},
+        {**OWN, "Origin": "http://127.0.0.1:8188", "Sec-Fetch-Site": "same-origin"},
+        {**OWN, "Sec-Fetch-Site": "none"},
+        {"Host": "ComfyUI.local", "Origin": "http://comfyui.local"},
+        {"Host": "192.168.1.7:8188", "Origin": "http://192.168.1.7:8188"},
+        {"Host": "[::1]:8188", "Origin": "http://[::1]:8188"},
+        {"Host": "lab.example:443", "Origin": "https://lab.example"},
+        # Behind a proxy that asks by another name: the browser's word is enough, or the name that the proxy was called.
+        {"Host": "10.0.0.3:8188", "Origin": "https://lab.example", "Sec-Fetch-Site": "same-origin"},
+        {"Host": "10.0.0.3:8188", "Origin": "http://lab.example:90", "X-Forwarded-Host": "lab.example:90"},
+    ],
+)
+def test_own_pages_and_programs_may_ask(headers: dict[str, str]) -> None:
+    assert access.is_own_page(headers, None)
+    assert access.is_own_page(headers, "*")
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {**OWN, "Origin": "http://evil.example"},
+        {**OWN, "Origin": "http://127.0.0.1:8189"},
+        {**OWN, "Origin": "null"},
+        {**OWN, "Origin": "http://[bad"},
+        {**OWN, "Sec-Fetch-Site": "cross-site"},
+        {**OWN, "Origin": "http://127.0.0.1:8188", "Sec-Fetch-Site": "same-site"},
+        {"Host": "192.168.1.7:8188", "Origin": "http://192.168.1.8:8188"},
+        {"Host": "192.168.1.7:8188", "Origin": "http://192.168.1.7"},
+        {"Origin": "http://evil.example"},
+    ],
+)
+def test_pages_of_other_origins_may_not_but_for_the_one_that_was_named(headers: dict[str, str]) -> None:
+    assert not access.is_own_page(headers, None)
+    assert not access.is_own_page(headers, "*"), "--enable-cors-header without an origin names nobody"
+    if "Origin" in headers:
+        assert access.is_own_page(headers, headers["Origin"])

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from tests.nodes.schemas import ROOT, declared_nodes
+from trainer.messages import sentences
 
 NODES = declared_nodes()
 LANGUAGES = ("en", "zh")
@@ -26,6 +28,11 @@ def texts(part: Any, place: str = "") -> Iterator[tuple[str, str]]:
         return
     for name, inner in part.items():
         yield from texts(inner, f"{place}/{name}")
+
+
+def is_chinese(text: str) -> bool:
+    """Whether a text has a Chinese letter."""
+    return any("\u4e00" <= letter <= "\u9fff" for letter in text)
 
 
 def test_all_nodes_are_found_with_literal_ids() -> None:
@@ -48,7 +55,42 @@ def test_every_node_input_and_output_has_its_text(language: str) -> None:
 
 
 def test_both_languages_have_the_same_keys() -> None:
-    assert [place for place, _ in texts(translations("en"))] == [place for place, _ in texts(translations("zh"))]
+    """But for the labels: in English a widget is called by its id, as the guide calls it."""
+    chinese = [place for place, _ in texts(translations("zh")) if not place.endswith("/name")]
+    assert [place for place, _ in texts(translations("en"))] == chinese
+
+
+def test_chinese_labels_are_named_and_their_tooltips_begin_with_the_id() -> None:
+    """Who follows the guide looks for `linear_rank`; the canvas shows LoRA 秩."""
+    for node_id, written in translations("zh").items():
+        ids = [*written["inputs"], *NODES[node_id].output_ids]
+        for given_id, text in zip(ids, [*written["inputs"].values(), *written["outputs"].values()], strict=True):
+            assert text["tooltip"].startswith(f"{given_id}："), (node_id, given_id)
+            assert text["name"] in {"CLIP", "VAE", "LoRA"} or is_chinese(text["name"]), (node_id, given_id)
+            assert len(text["name"]) <= 10, (node_id, given_id)
+
+
+@pytest.mark.parametrize("node_id", sorted(NODES))
+def test_chinese_labels_on_one_node_differ(node_id: str) -> None:
+    written = translations("zh")[node_id]
+    names = [text["name"] for text in written["inputs"].values()]
+    assert len(set(names)) == len(names)
+
+
+def test_chinese_messages_name_a_widget_by_its_label_and_its_id() -> None:
+    """`总步数（total_steps）`: the label is what the node shows, the id is what YAML files and the guide say."""
+    labels: dict[str, set[str]] = {}
+    for written in translations("zh").values():
+        for given_id, text in written["inputs"].items():
+            labels.setdefault(given_id, set()).add(text["name"])
+    naming = re.compile(r"(?<![\[\w{/.（(-])(" + "|".join(id_ for id_ in labels if "_" in id_) + r")(?![\]\w}/.!=:-])")
+    bare = {key: found[0] for key, text in sentences("zh").items() if (found := naming.findall(text))}
+    assert {key: name for key, name in bare.items() if not key.startswith("cli.")} == {}
+    named = re.compile(r"（([a-z]+_[a-z_]+)）")
+    for key, text in sentences("zh").items():
+        for match in named.finditer(text):
+            if (given_id := match[1]) in labels and not key.startswith(("cli.", "sweep.too_many_cells")):
+                assert text[: match.start()].endswith((*labels[given_id], "预览")), (key, given_id)
 
 
 def test_english_texts_are_those_of_the_nodes() -> None:
@@ -61,10 +103,8 @@ def test_english_texts_are_those_of_the_nodes() -> None:
 
 
 def test_chinese_texts_are_chinese() -> None:
-    plain = [
-        place for place, text in texts(translations("zh")) if not any("\u4e00" <= letter <= "\u9fff" for letter in text)
-    ]
-    assert plain == []
+    texts_of = [(place, text) for place, text in texts(translations("zh")) if not place.endswith("/name")]
+    assert [place for place, text in texts_of if not is_chinese(text)] == []
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -11,6 +11,7 @@ import pytest
 
 from trainer.files import (
     file_hash,
+    put_in_place,
     remove_unfinished,
     safe_name,
     slug,
@@ -153,3 +154,28 @@ def test_leftovers_are_removed_and_nothing_else(tmp_path: Path) -> None:
 def test_file_hash_is_that_of_the_bytes(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"abc")
     assert file_hash(tmp_path / "a") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+@pytest.mark.parametrize("times", [0, 2, 3])
+def test_a_file_that_another_program_has_open_for_a_moment_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, times: int
+) -> None:
+    """Windows alone refuses to move a file over an open one."""
+    old, new, real, refused = tmp_path / "old", tmp_path / "new", os.replace, []
+
+    def replace(source: Path, target: Path) -> None:
+        if len(refused) < times:
+            refused.append(source)
+            raise PermissionError(13, "The process cannot access the file because it is being used")
+        real(source, target)
+
+    old.write_text("old")
+    new.write_text("new")
+    monkeypatch.setattr(os, "replace", replace)
+    if times < 3:
+        put_in_place(new, old, waits_s=(0.001, 0.001))
+        assert old.read_text() == "new" and not new.exists()
+    else:
+        with pytest.raises(PermissionError):
+            put_in_place(new, old, waits_s=(0.001, 0.001))
+        assert old.read_text() == "old" and new.read_text() == "new"

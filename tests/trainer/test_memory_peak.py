@@ -18,7 +18,7 @@ from trainer.training.session import Session, open_session, plan_session
 from trainer.training.step import train_step
 
 SIDE_PX, NUM_TEXT_TOKENS, TEXT_WIDTH = 128, 40, 128
-ALLOWED = 0.10
+ALLOWED = 0.07
 LANES: tuple[dict[str, Any], ...] = (
     dict(precision="fp32", optimizer="adamw", recompute_blocks=0),
     dict(recompute_blocks=0),
@@ -58,6 +58,15 @@ def held_bytes(session: Session) -> int:
     return sum(storages.values())
 
 
+def state_bytes(session: Session) -> int:
+    """The bytes of the optimizer's state, each storage once: parameters have parts of larger tensors."""
+    tensors = [value for values in session.optimizer.state.values() for value in values.values()]
+    found = {
+        t.untyped_storage().data_ptr(): t.untyped_storage().nbytes() for t in tensors if isinstance(t, torch.Tensor)
+    }
+    return sum(found.values())
+
+
 def highest_allocation(profile: torch.profiler.profile) -> int:
     """The highest running sum of allocations and frees within a profile."""
     running = highest = 0
@@ -70,7 +79,9 @@ def highest_allocation(profile: torch.profiler.profile) -> int:
 
 
 @pytest.mark.parametrize("settings", LANES, ids=lambda settings: " ".join(f"{k}={v}" for k, v in settings.items()))
-def test_the_predicted_peak_is_within_a_tenth_of_the_measured_one(pocket_dir: Path, settings: dict[str, Any]) -> None:
+def test_the_sum_of_the_named_parts_is_within_7_percent_of_the_measured_peak(
+    pocket_dir: Path, settings: dict[str, Any]
+) -> None:
     config = TrainConfig(lane="manual", linear_rank=16, training_resolution=SIDE_PX, **settings)
     nowhere = Path("nowhere")
     job = TrainJob(
@@ -81,12 +92,7 @@ def test_the_predicted_peak_is_within_a_tenth_of_the_measured_one(pocket_dir: Pa
     plan = plan_session(job, encoded, CPU)
     session = open_session(job, encoded, CPU, plan=plan)
     train_step(session, 1)  # makes the optimizer's state
-    state = sum(
-        value.numel() * value.element_size()
-        for values in session.optimizer.state.values()
-        for value in values.values()
-        if isinstance(value, torch.Tensor)
-    )
+    state = state_bytes(session)
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profile:
         train_step(session, 2)
     measured = held_bytes(session) + state + highest_allocation(profile)

@@ -1,11 +1,14 @@
 """Cells rendered outside ComfyUI: the same cell gives the same picture, and a LoRA leaves nothing behind."""
 
 import dataclasses
+import shutil
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
+from tests.trainer.lora_damages import DAMAGES
 from trainer.messages import UserError
 from trainer.sweep.cells import Cell, SweepConfig
 from trainer.sweep.diffusers_render import DiffusersRenderer
@@ -97,3 +100,34 @@ def test_a_sampler_that_diffusers_does_not_have_is_refused(tiny_dir):
     with pytest.raises(UserError) as refused:
         make_renderer(tiny_dir, dataclasses.replace(CONFIG, sampler="res_multistep"))
     assert refused.value.message.key == "sweep.no_such_sampler"
+
+
+def test_a_picture_of_no_numbers_is_no_picture(tiny_dir, tmp_path):
+    broken = shutil.copytree(tiny_dir, tmp_path / "broken")
+    (weights,) = (broken / "vae").glob("*.safetensors")
+    tensors = load_file(weights)
+    tensors["decoder.conv_out.bias"].fill_(float("nan"))
+    save_file(tensors, weights, metadata={"format": "pt"})
+    with pytest.raises(UserError, match="untrained") as refused:
+        make_renderer(broken).render(cell())
+    assert refused.value.message.key == "sweep.not_finite"
+
+
+DAMAGED = {
+    **DAMAGES,
+    "sweep.lora_other_model": lambda path: save_file(
+        {name.replace("layers.1.", "layers.7."): one for name, one in load_file(path).items()}, path
+    ),
+}
+
+
+@pytest.mark.parametrize("key", DAMAGED)
+def test_a_lora_file_that_does_not_fit_is_refused_by_name_and_leaves_nothing_behind(renderer, lora_path, tmp_path, key):
+    before = pixels(renderer.render(cell()))
+    bad = tmp_path / "bad.safetensors"
+    bad.write_bytes(lora_path.read_bytes())
+    DAMAGED[key](bad)
+    with pytest.raises(UserError, match=r"bad\.safetensors") as refused:
+        renderer.render(cell(bad))
+    assert refused.value.message.key == key
+    assert np.array_equal(pixels(renderer.render(cell())), before)

@@ -101,6 +101,56 @@ def test_a_cancelled_sweep_goes_on_where_it_was(tmp_path):
     assert heard == [(done, 12) for done in range(5, 13)]
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_cancelled_again_and_again_at_any_cell_it_draws_none_twice(tmp_path, seed):
+    checkpoints, painter = make_checkpoints(tmp_path, (100, 200, 300)), Painter()
+    where, num_cells, num_left = random.Random(seed), 16, 0
+
+    def stop_sometimes(done, total, _left_s):
+        assert total == num_cells
+        if done < total and where.random() < 0.3:
+            raise KeyboardInterrupt
+
+    def draw(cell):
+        if where.random() < 0.2:
+            raise UserError("sweep.not_finite", row="a row", prompt=cell.prompt)
+        return painter(cell)
+
+    while len(painter.painted) < num_cells:
+        try:
+            run(checkpoints, draw, tmp_path / "cells", progress=stop_sometimes)
+        except (KeyboardInterrupt, UserError):
+            num_left += 1
+        kept = [path for path in (tmp_path / "cells").glob("*.png") if path.stem != "grid"]
+        assert len(kept) == len(painter.painted)
+    assert num_left > 1 and len(set(painter.painted)) == num_cells
+    whole = run(make_checkpoints(tmp_path, (100, 200, 300)), Painter(), tmp_path / "in one go")
+    parts = run(checkpoints, painter, tmp_path / "cells")
+    assert [cell.path.read_bytes() for cell in parts.cells] == [cell.path.read_bytes() for cell in whole.cells]
+    assert parts.scores == whole.scores and len(painter.painted) == num_cells
+
+
+def test_a_checkpoint_that_is_deleted_in_between_leaves_what_is_done(tmp_path):
+    checkpoints, painter = make_checkpoints(tmp_path, (100, 200)), Painter()
+    last = checkpoints.checkpoints[-1].path
+    data = last.read_bytes()
+
+    def draw(cell):
+        last.unlink(missing_ok=True)
+        if cell.lora_path:
+            cell.lora_path.stat()
+        return painter(cell)
+
+    with pytest.raises(FileNotFoundError):
+        run(checkpoints, draw, tmp_path / "cells")
+    assert {cell.step for cell in painter.painted} == {0, 100} and len(painter.painted) == 8
+    with pytest.raises(UserError, match=r"mila_000000200\.safetensors"):
+        run(checkpoints, painter, tmp_path / "cells")
+    last.write_bytes(data)
+    run(checkpoints, painter, tmp_path / "cells")
+    assert len(set(painter.painted)) == len(painter.painted) == 12
+
+
 def test_a_picture_that_was_cut_off_is_rendered_anew(tmp_path):
     checkpoints, painter = make_checkpoints(tmp_path, (100,)), Painter()
     result = run(checkpoints, painter, tmp_path / "cells")

@@ -14,10 +14,11 @@ from tests.trainer.sweep_parts import make_checkpoints
 from trainer.photos.memo import Memo
 from trainer.sweep.cells import Cell, RenderedCell
 from trainer.sweep.encoder import TransformersImageEncoder
-from trainer.sweep.scoring.copying import TrainingPhotos
+from trainer.sweep.scoring.copying import PersonPhotos
 from trainer.sweep.scoring.flexibility import compare_scenes
 from trainer.sweep.scoring.judge import Judging, judge_cells, nothing
 from trainer.sweep.scoring.looks import Looker
+from trainer.sweep.scoring.matching import SMALL_PX, Searched
 from trainer.sweep.scoring.photos import JudgedBy, KnownPhoto, judged_by
 
 POCKET = Path(__file__).parents[2] / "pocket"
@@ -89,11 +90,59 @@ def test_a_copy_is_known_however_it_was_redrawn(encoder, tmp_path, change):
     }[change](1.2 if change == "brighter" else photo)  # fmt: skip
     copy.save(tmp_path / "copy.png")
     looker = Looker(encoder, None, Memo(None), nothing)
-    training, held_out = TrainingPhotos(looker.look(MILA)), looker.look(HELD_OUT)
-    limits = training.limits(held_out)
-    nearness = training.nearness(looker.look([tmp_path / "copy.png"])[0])
+    held_out = looker.look(HELD_OUT)
+    photos = PersonPhotos(looker.look(MILA), held_out)
+    limits = photos.limits()
+    nearness = photos.nearness(looker.look([tmp_path / "copy.png"])[0])
     assert limits.is_copy(nearness) and nearness.nearest_index == 3
-    assert sum(limits.is_copy(training.nearness(look)) for look in held_out) <= 1
+    own = range(len(MILA), len(MILA) + len(HELD_OUT))
+    assert sum(limits.is_copy(photos.nearness(look, skip=at)) for at, look in zip(own, held_out, strict=True)) <= 1
+
+
+def test_pictures_drawn_from_photos_are_learned_by_heart_and_those_of_the_person_alone_are_not(judging, tmp_path):
+    """Redrawn softly and moved, as a small model repeats them: no single picture need be a copy for the row to be."""
+    redrawn = []
+    for number, path in enumerate(MILA[:8]):
+        photo = PIL.Image.open(path).convert("RGB").filter(ImageFilter.GaussianBlur(2))
+        redrawn.append(tmp_path / f"{number}.png")
+        photo.crop((10, 6, photo.width, photo.height - 8)).resize((128, 128)).save(redrawn[-1])
+    rows = {(0, 0.0): OTHERS[:8], (100, 0.8): HELD_OUT[4:12], (200, 0.8): redrawn}
+    scores = judge_cells(cells_of(rows), make_checkpoints(tmp_path, (100, 200)), judging)
+    honest, repeating = scores.of(100, 0.8), scores.of(200, 0.8)
+    assert honest.by_heart.mean < repeating.by_heart.mean and honest.rejected is None
+    assert repeating.by_heart.is_above_zero and repeating.rejected is not None and scores.recommended_step == 100
+    unseen = dataclasses.replace(judging.photos, held_out=())
+    alone = judge_cells(
+        cells_of(rows), make_checkpoints(tmp_path, (100, 200)), dataclasses.replace(judging, photos=unseen)
+    )
+    assert alone.of(200, 0.8).by_heart is None, "without photos that training never saw nobody can tell"
+
+
+def test_training_photos_themselves_are_wholly_by_heart_and_the_untrained_row_not_at_all(judging, tmp_path):
+    rows = {(0, 0.0): OTHERS[:8], (100, 0.8): MILA[:8], (200, 0.8): OTHERS[:8]}
+    scores = judge_cells(cells_of(rows), make_checkpoints(tmp_path, (100, 200)), judging)
+    assert scores.of(100, 0.8).by_heart.mean == pytest.approx(1.0, abs=0.25)
+    assert scores.of(200, 0.8).by_heart.mean == pytest.approx(0.0, abs=1e-6)
+
+
+def small_of(image):
+    return np.asarray(image.convert("RGB").resize((SMALL_PX, SMALL_PX)), np.float64) / 255
+
+
+def test_the_middle_of_a_picture_is_found_in_it_and_in_itself_moved_larger_smaller_and_mirrored():
+    photos = [PIL.Image.open(path).convert("RGB") for path in MILA]
+    searched = Searched([small_of(photo) for photo in photos])
+    for index, photo in enumerate(photos[:6]):
+        assert searched.agreement(small_of(photo))[index] == pytest.approx(1.0, abs=1e-4)
+        for other in (ImageOps.mirror(photo), photo.crop((14, 10, photo.width, photo.height - 6))):
+            found = searched.agreement(small_of(other))
+            assert found.argmax() == index and found[index] > 0.7
+    plain = PIL.Image.new("RGB", (64, 64), "grey")
+    assert (
+        not searched.agreement(small_of(plain)).any()
+        and not Searched([small_of(plain)]).agreement(np.ones((48, 48, 3))).any()
+    )
+    assert len(Searched([]).agreement(small_of(photos[0]))) == 0
 
 
 def test_pixels_alone_know_copies_where_nobody_judges_likeness(judging, tmp_path):

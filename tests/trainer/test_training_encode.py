@@ -182,10 +182,37 @@ def test_a_run_warns_releases_the_encoders_and_encodes_only_once(
 ) -> None:
     events = run_through(make_job(), stop_after=1)
     made = encoders.num_encoded
-    assert made == 4 + 5 and encoders.num_releases == 1
+    assert made == 4 + 5 and encoders.num_releases == 2  # after the captions, and at the end
     assert [event.message.key for event in events if isinstance(event, Warned)] == ["train.photos_small"]
     assert losses_of(run_through(make_job())).keys() == set(range(2, 7))
     assert encoders.num_encoded == made
+
+
+class OneAtATime(DiffusersEncoders):
+    """The real encoders, which look for each other while they work."""
+
+    num_texts = num_images = 0
+
+    def encode_text(self, caption: str) -> torch.Tensor:
+        assert "_vae" not in self.__dict__
+        self.num_texts += 1
+        return super().encode_text(caption)
+
+    def encode_image(self, image_HWC: torch.Tensor) -> torch.Tensor:
+        assert "_text_encoder" not in self.__dict__
+        self.num_images += 1
+        return super().encode_image(image_HWC)
+
+
+def test_text_encoder_and_vae_are_never_in_memory_together_and_see_nothing_twice(
+    dataset: Dataset, pocket_dir: Path, tmp_path: Path
+) -> None:
+    config = TrainConfig(training_resolution=64, training_adapter="none")
+    encoders = OneAtATime(pocket_dir, CPU)
+    for _ in range(2):
+        list(fill_cache(plan_encoding(dataset, config, encoders)[0], encoders, tmp_path))
+    assert encoders.num_texts == len({photo.caption for photo in dataset.photos}) < len(dataset.photos)
+    assert encoders.num_images == len(dataset.photos)
 
 
 def test_released_encoders_load_again_and_give_the_same(pocket_dir: Path) -> None:

@@ -21,6 +21,7 @@ from trainer.training.telling.events import (
     CheckpointSaved,
     DiskPlanned,
     Finished,
+    MemoryPlanned,
     MemoryTold,
     Preparing,
     Started,
@@ -50,7 +51,7 @@ def test_events_come_in_order_and_say_what_happened(make_job: Callable, run_thro
         ("model", 0, 1), ("model", 1, 1),
     ]  # fmt: skip
     assert isinstance(events[0], DiskPlanned)
-    told_by_the_way = Preparing | Warned | DiskPlanned | MemoryTold
+    told_by_the_way = Preparing | Warned | DiskPlanned | MemoryPlanned | MemoryTold
     rest = [event for event in events if not isinstance(event, told_by_the_way)]
     assert rest[0] == Started(first_step=1, total_steps=5, num_photos=5, num_trained_modules=16)
     kinds = [(type(event), getattr(event, "step", None) or event.checkpoint.step) for event in rest[1:-1]]
@@ -181,7 +182,7 @@ def test_encodings_that_are_not_finite_are_refused_before_they_are_kept(make_job
     with pytest.raises(UserError) as caught:
         list(train(job, encoders, device=CPU, should_stop=lambda: False))
     assert caught.value.message.key == "train.encoding_not_finite" and "0.png" in str(caught.value)
-    assert not list((job.runs_dir / "ada" / "cache").glob("latents-*")) and encoders.num_releases == 1
+    assert not list((job.runs_dir / "ada" / "cache").glob("latents-*")) and encoders.num_releases == 2
 
 
 def test_stopping_is_asked_at_every_step_and_every_encoding(make_job: Callable, encoders: CountingEncoders) -> None:
@@ -200,7 +201,7 @@ def test_stopped_while_encoding_the_encoders_are_released_and_what_was_made_is_k
 ) -> None:
     job: TrainJob = make_job()
     events = list(train(job, encoders, device=CPU, should_stop=lambda: encoders.num_encoded >= 6))
-    assert events[-1] == Stopped(step=0) and encoders.num_releases == 1 and encoders.num_encoded == 6
+    assert events[-1] == Stopped(step=0) and encoders.num_releases == 2 and encoders.num_encoded == 6
     list(train(job, encoders, device=CPU, should_stop=lambda: False))
     assert encoders.num_encoded == 9
 

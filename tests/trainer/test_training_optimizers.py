@@ -20,6 +20,7 @@ from trainer.training.update.flow import named_generator
 from trainer.training.update.optimizers import (
     check_optimizer,
     evaluation_weights,
+    learning_rate_of,
     make_optimizer,
     optimizer_state,
     restore_optimizer,
@@ -136,6 +137,7 @@ def test_prodigys_own_rate_grows_and_is_part_of_the_state() -> None:
         slope.step(step, 1.0 + step)
     numbers = slope.state()[1][1]
     assert numbers["group 0|d"] > 1e-5 and numbers["group 0|d_max"] > 1e-5 and numbers["group 0|k"] == 8
+    assert learning_rate_of(slope.optimizer) == numbers["group 0|d"] * slope.optimizer.param_groups[0]["lr"]
     assert numbers["group 0|d_numerator"] != 0
 
 
@@ -172,7 +174,7 @@ def test_a_missing_package_is_named_with_its_command_before_anything_is_encoded(
 
 @pytest.mark.parametrize("optimizer", ["adam8bit", "lion8bit"])
 def test_missing_bitsandbytes_is_said_by_the_optimizers_name(optimizer: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "bitsandbytes.optim", None)
+    monkeypatch.setitem(sys.modules, "bitsandbytes.functional", None)
     with pytest.raises(UserError, match=f"{optimizer} needs bitsandbytes"):
         check_optimizer(TrainConfig(optimizer=optimizer))
 

@@ -8,7 +8,9 @@ from trainer.messages import sentence
 from trainer.training.telling.events import Preparing, StepDone
 from trainer.training.telling.progress_text import duration, progress_message
 
-STEP = StepDone(step=312, total_steps=4000, loss=0.41, seconds_per_step=1.9, phase="train.phase.basic")
+STEP = StepDone(
+    step=312, total_steps=4000, loss=0.41, learning_rate=2e-4, seconds_per_step=1.9, phase="train.phase.basic"
+)
 
 
 def test_a_step_says_where_it_is_how_fast_and_how_long() -> None:

@@ -24,8 +24,10 @@ test("undo and redo have the keys of the canvas", () => {
   }
 });
 
-test("lists, tabs and buttons keep their keys", () => {
-  for (const key of ["ArrowDown", "f", "Delete"]) assert.equal(press(key, { target: { tagName: "SELECT" } }), null);
+test("lists, sliders, tabs and buttons keep their keys", () => {
+  for (const target of [{ tagName: "SELECT" }, { tagName: "INPUT", type: "range" }]) {
+    for (const key of ["ArrowDown", "f", "Delete"]) assert.equal(press(key, { target }), null);
+  }
   for (const key of ["Tab", "Enter", " ", "Escape"]) assert.equal(press(key), null);
 });
 

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 
 import { area, isBox, isPoint } from "../../web/photos/boxes.js";
+import { placeOf } from "../../web/photos/compare_view.js";
 import { readEdits } from "../../web/photos/edits.js";
 import { writeEdits } from "../../web/shared/edits_text.js";
 import * as editor from "../../web/photos/state.js";
@@ -228,4 +229,13 @@ test("filters show the photos they name", () => {
   const state = after(SHOWN, { type: "photos", photos, applied: "" }, { type: "use", hash: photos[2].hash, value: false });
   const names = (filter) => editor.shown(state, filter).map((each) => each.hash[0]).join("");
   assert.deepEqual(editor.FILTERS.map(names), ["123", "1", "23", "3", "3"]);
+});
+
+test("a working copy lies over just the part of the photo that it was made from", () => {
+  for (const frame of [[0, 0, 1, 1], [0.1, 0, 0.9, 1], [0.5, 0.25, 0.75, 0.5], [-0.1, 0, 1.1, 1]]) {
+    const { left, top, width, height } = placeOf(frame);
+    const [x, y, wide, high] = [left, top, width, height].map((percent) => Number.parseFloat(percent) / 100);
+    const shown = [-x / wide, -y / high, (1 - x) / wide, (1 - y) / high]; // the window, in shares of the photo
+    shown.forEach((share, side) => assert.ok(Math.abs(share - frame[side]) < 1e-9, `${frame}: ${shown}`));
+  }
 });

@@ -66,14 +66,19 @@ def convert_lora(lora: StandardLora, path: Path, source_hash: str) -> None:
 
     Kinds whose scale cannot be folded keep their alpha, which ComfyUI's loader reads. Raises UserError for a full disk.
     """
+    save_standard(path, folded_tensors(lora), {**_completed(lora.metadata, title=path.stem), SOURCE_KEY: source_hash})
+
+
+def save_standard(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
+    """Write tensors under their standard names, whole or not at all, and read them back. Raises UserError for a full
+    disk. What the metadata says of an older file's bytes is left out."""
     from safetensors.torch import save
 
-    tensors = folded_tensors(lora)
-    stated = {**_completed(lora.metadata, title=path.stem), SOURCE_KEY: source_hash}
+    stated = {**{name: value for name, value in metadata.items() if name not in _NO_LONGER_TRUE}, "format": "pt"}
 
     def write(temporary: Path) -> None:
-        sealed = with_checksums(save(tensors, metadata=stated), stated)
-        temporary.write_bytes(save(tensors, metadata=sealed))
+        sealed = with_checksums(save(dict(tensors), metadata=stated), stated)
+        temporary.write_bytes(save(dict(tensors), metadata=sealed))
         _check_same(standard_lora(read_lora(temporary)), tensors)
 
     write_whole(path, write)
@@ -125,11 +130,9 @@ def _rounded(part: str, tensor: Tensor) -> Tensor:
 
 def _completed(metadata: Mapping[str, str], title: str) -> dict[str, str]:
     """The metadata of a converted file: what the old one said as far as it still holds, and what readers look for."""
-    kept = {name: value for name, value in metadata.items() if name not in _NO_LONGER_TRUE}
     return {
         "modelspec.sai_model_spec": "1.0.0",
         "modelspec.architecture": "z-image-turbo/lora",
         "modelspec.title": title,
-        **kept,
-        "format": "pt",
+        **metadata,
     }

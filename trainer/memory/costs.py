@@ -18,13 +18,15 @@ _TIME_WIDTH, _TIME_HIDDEN = 256, 1024
 _PATCH = 2
 _MASTER, _GRADIENT, _CAST = 4, 4, 2  # bytes of a trained number, its gradient, and its copy in bf16 arithmetic
 _STATE_BYTES = {"adam8bit": 2.04, "adamw": 8, "prodigy": 16, "adafactor": 0.05, "lion8bit": 1.02, "schedule-free": 8}
-_UPDATE_BYTES = {"adamw": 4, "prodigy": 8, "adafactor": 4, "schedule-free": 8}
-"""What an update holds for a moment, of each trained number: on CUDA PyTorch's updates work on all of them at once."""
+_UPDATE_BYTES = {"prodigy": 8, "adafactor": 4, "schedule-free": 8}
+"""What an update holds for a moment, of each trained number: on CUDA these work on all of them at once. AdamW
+and the 8-bit ones work in place."""
 _BACKWARD_WIDTHS = 13
 """Temporary tensors of the backward pass through one block at its fullest, in D·T numbers."""
-_UNPACKED_COPIES = {"fp32": (0, 0), "bf16": (0, 0), "float8": (3, 2), "int8": (3, 2), "nf4": (1, 1)}
+_UNPACKED_COPIES = {"fp32": (0, 0), "bf16": (0, 0), "float8": (3, 2), "int8": (3, 2), "nf4": (0, 1)}
 """How many copies of its largest weight unpacking makes for a moment, on the CPU and on CUDA. The CPU multiplies bf16
-by fp32 scales in fp32; on CUDA the products in 8 bits have wide sums instead."""
+by fp32 scales in fp32, and unpacks nf4 where a step is not at its fullest; on CUDA the products in 8 bits have wide
+sums instead."""
 _ELEMENTWISE = 1.8
 """How much longer a step takes than its matrix products alone: norms, rotations, gates, the LoRA's thin products."""
 _STEP_OVERHEAD_S = 0.02
@@ -109,6 +111,8 @@ class Workload:
     has_ema: bool = False
     num_passes: float = 1
     """Forward and backward passes of a step: micro-batches, twice with preservation."""
+    photo_bytes: int = 0
+    """What the encoded photos and captions take of the device."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,6 +125,7 @@ class PeakParts:
     optimizer: int
     activations: int
     workspace: int
+    photos: int
     context: int
 
     @property
@@ -181,8 +186,9 @@ def peak_parts(shape: ModelShape, work: Workload, lane: Lane, *, is_cuda: bool, 
     )  # fmt: skip
     idle = _FRAGMENTS * (sum(parts.values()) + workspace) if is_cuda else 0
     return PeakParts(
-        **{name: int(size) for name, size in parts.items()}, workspace=int(workspace + idle), context=context
-    )
+        **{name: int(size) for name, size in parts.items()}, workspace=int(workspace + idle),
+        photos=work.photo_bytes, context=context,
+    )  # fmt: skip
 
 
 def _rank(shape: ModelShape, num_trained: int) -> float:

@@ -69,6 +69,13 @@ def _wait(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
+def measured_now(device: torch.device) -> int | None:
+    """What the process holds of the device, context included; None where nothing tells."""
+    if device.type != "cuda":
+        return None
+    return torch.cuda.memory_reserved(device) + CUDA_CONTEXT_BYTES
+
+
 def measured_peak(device: torch.device) -> int | None:
     """The process's peak on the device so far as the driver sees it, context included; None where nothing tells."""
     if device.type != "cuda":

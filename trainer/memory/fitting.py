@@ -65,14 +65,21 @@ class Photo(Protocol):
 
 
 def plan_training(
-    settings: Settings, photos: Sequence[Photo], shape: ModelShape, num_trained: int, device: torch.device
+    settings: Settings,
+    photos: Sequence[Photo],
+    shape: ModelShape,
+    num_trained: int,
+    device: torch.device,
+    photo_bytes: int = 0,
 ) -> Plan:
-    """The lane for a training on a device as it is now. `num_trained` is how many numbers are learned."""
+    """The lane for a training on a device as it is now. `num_trained` is how many numbers are learned; the encoded
+    photos take `photo_bytes` of the device."""
     machine = read_machine(device, DTYPES[settings.precision])
-    return make_plan(shape, workload(settings, photos, num_trained), machine, wish(settings, shape.num_blocks))
+    work = workload(settings, photos, num_trained, photo_bytes)
+    return make_plan(shape, work, machine, wish(settings, shape.num_blocks))
 
 
-def workload(settings: Settings, photos: Sequence[Photo], num_trained: int) -> Workload:
+def workload(settings: Settings, photos: Sequence[Photo], num_trained: int, photo_bytes: int = 0) -> Workload:
     """The largest micro-batch that the photos can make."""
     tokens = max(_num_tokens(photo) for photo in photos)
     passes = settings.gradient_accumulation * (_PRESERVING if settings.preservation_class else 1)
@@ -83,6 +90,7 @@ def workload(settings: Settings, photos: Sequence[Photo], num_trained: int) -> W
         optimizer=settings.optimizer,
         has_ema=settings.ema_decay > 0,
         num_passes=passes,
+        photo_bytes=photo_bytes,
     )
 
 

@@ -160,7 +160,7 @@ def plan_message(plan: Plan, num_steps: int, end: str) -> Message:
         "peak": gigabytes(peak.total),
         "weights": gigabytes(peak.weights),
         "lora": gigabytes(peak.lora + peak.gradients + peak.optimizer),
-        "activations": gigabytes(peak.activations + peak.workspace),
+        "activations": gigabytes(peak.activations + peak.workspace + peak.photos),
         "context": gigabytes(peak.context),
         "host": gigabytes(plan.host_bytes),
         "pace": pace(plan.seconds_per_step),

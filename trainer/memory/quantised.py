@@ -1,8 +1,10 @@
 """Quantised linears: a frozen weight kept in 8 or 4 bits, in forward and backward alike. Trains nothing.
 
 float8 is e4m3 and int8 is symmetric, both with a scale per row; nf4 is bitsandbytes' with doubly quantised scales.
-Where the device multiplies 8-bit numbers itself the forward pass does so, its inputs quantised per token; elsewhere,
-and always in the backward pass, the weight is unpacked for one product and forgotten.
+Where the device multiplies 8-bit numbers itself it does so in both passes, inputs and incoming gradients quantised per
+token; elsewhere, and for nf4, the weight is unpacked for one product and forgotten.
+
+Legend: R rows (tokens), O output and I input width.
 """
 
 from __future__ import annotations
@@ -12,13 +14,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..messages import UserError
+from ..messages import Message, UserError
 from .quantised_sizes import NF4_BLOCK, NF4_SCALE_BLOCK
 
 FLOAT8_MAX, INT8_MAX = 448.0, 127.0
 _MIN_INT8_ROWS = 17  # of the input; torch._int_mm refuses fewer
 _ALIGNMENT = 16  # both sides of a weight must be multiples of it for 8-bit products
 _TINY = 1e-12
+EIGHT_BIT = {"float8": (torch.float8_e4m3fn, ((8, 9), "RTX 40")), "int8": (torch.int8, ((7, 5), "RTX 20"))}
+"""The number formats, and from which compute capability and series of cards on they are multiplied as they are."""
 
 
 class QuantisedLinear(nn.Linear):
@@ -52,6 +56,10 @@ class QuantisedLinear(nn.Linear):
         """Inputs [rows, in] times the weight: [rows, out]."""
         return input_rows @ self.dense(parts, input_rows.dtype).t()
 
+    def input_gradient(self, grad_rows: Tensor, parts: tuple[Tensor, ...]) -> Tensor:
+        """Gradients [rows, out] times the weight: [rows, in]."""
+        return grad_rows @ self.dense(parts, grad_rows.dtype)
+
     def forward(self, input: Tensor) -> Tensor:
         device = input.device.type
         if torch.is_autocast_enabled(device):
@@ -72,32 +80,44 @@ class _FrozenProduct(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
-        parts = ctx.saved_tensors
-        return grad_output @ ctx.linear.dense(parts, grad_output.dtype), *(None for _ in range(1 + len(parts)))
+        parts, linear = ctx.saved_tensors, ctx.linear
+        rows = linear.input_gradient(grad_output.reshape(-1, linear.out_features), parts)
+        return rows.view(*grad_output.shape[:-1], linear.in_features), *(None for _ in range(1 + len(parts)))
 
 
-class Float8Linear(QuantisedLinear):
-    """e4m3 with a scale per row."""
+class EightBitLinear(QuantisedLinear):
+    """A scale per row, and products of 8-bit numbers where the device makes them."""
 
-    def dense(self, parts: tuple[Tensor, ...], dtype: torch.dtype) -> Tensor:
-        quantised, scale_O1 = parts
-        return quantised.to(dtype).mul_(scale_O1)
-
-    def product(self, input_rows: Tensor, parts: tuple[Tensor, ...]) -> Tensor:
-        return float8_product(input_rows, *parts) if self.native else super().product(input_rows, parts)
-
-
-class Int8Linear(QuantisedLinear):
-    """int8 with a scale per row."""
+    least_rows = 1
+    """Of the input; the operator refuses fewer."""
 
     def dense(self, parts: tuple[Tensor, ...], dtype: torch.dtype) -> Tensor:
         quantised, scale_O1 = parts
         return quantised.to(dtype).mul_(scale_O1)
 
     def product(self, input_rows: Tensor, parts: tuple[Tensor, ...]) -> Tensor:
-        if self.native and len(input_rows) >= _MIN_INT8_ROWS:
-            return int8_product(input_rows, *parts)
-        return super().product(input_rows, parts)
+        if not self.native or len(input_rows) < self.least_rows:
+            return super().product(input_rows, parts)
+        quantised, scale_O1 = parts
+        return eight_bit_product(input_rows, quantised).mul_(scale_O1.t()).to(input_rows.dtype)
+
+    def input_gradient(self, grad_rows: Tensor, parts: tuple[Tensor, ...]) -> Tensor:
+        if not self.native or len(grad_rows) < self.least_rows:
+            return super().input_gradient(grad_rows, parts)
+        quantised, scale_O1 = parts
+        # The scales lie along what is summed over here, so they go into the gradients. The weight is turned round in
+        # its 8 bits, for this product alone: the operators take their second factor column by column.
+        return eight_bit_product(grad_rows * scale_O1.t(), quantised.t().contiguous()).to(grad_rows.dtype)
+
+
+class Float8Linear(EightBitLinear):
+    """e4m3."""
+
+
+class Int8Linear(EightBitLinear):
+    """int8."""
+
+    least_rows = _MIN_INT8_ROWS
 
 
 class Nf4Linear(QuantisedLinear):
@@ -118,35 +138,49 @@ class Nf4Linear(QuantisedLinear):
         return dequantize_4bit(packed, state)
 
 
-def quantise_rows(weight_OI: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+def quantise_rows(rows_RI: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
     """A matrix in float8 or int8 and its scales [rows, 1] in fp32: each row's largest number becomes the format's."""
-    is_int8 = dtype == torch.int8
-    largest = INT8_MAX if is_int8 else FLOAT8_MAX
-    scale_O1 = weight_OI.abs().amax(dim=1, keepdim=True).float().clamp_min_(_TINY).div_(largest)
-    scaled = weight_OI / scale_O1
-    return (scaled.round_() if is_int8 else scaled).clamp_(-largest, largest).to(dtype), scale_O1
+    largest = INT8_MAX if dtype == torch.int8 else FLOAT8_MAX
+    scale_R1 = torch.linalg.vector_norm(rows_RI, ord=torch.inf, dim=1, keepdim=True).float()
+    scale_R1 = scale_R1.clamp_min_(_TINY).div_(largest)
+    scaled = rows_RI / scale_R1
+    return (scaled.round_() if dtype == torch.int8 else scaled.clamp_(-largest, largest)).to(dtype), scale_R1
 
 
-def float8_product(input_rows: Tensor, quantised: Tensor, scale_O1: Tensor) -> Tensor:
-    """Inputs quantised per token, multiplied in float8; scaled outside, as Windows lacks the kernel with scales."""
-    rows, scale_R1 = quantise_rows(input_rows, torch.float8_e4m3fn)
+def eight_bit_product(rows_RI: Tensor, quantised_OI: Tensor) -> Tensor:
+    """Rows, quantised one by one, times a matrix in 8 bits, without that one's scales: [R, O].
+
+    int8 is summed in int32 and returned in fp32. float8 is scaled outside, as Windows lacks the kernel with scales.
+    """
+    rows, scale_R1 = quantise_rows(rows_RI, quantised_OI.dtype)
+    if quantised_OI.dtype == torch.int8:
+        return torch._int_mm(rows, quantised_OI.t()) * scale_R1
     one = torch.ones((), device=rows.device)
-    output = torch._scaled_mm(rows, quantised.t(), scale_a=one, scale_b=one, out_dtype=torch.bfloat16)
-    return (output * scale_R1).mul_(scale_O1.t()).to(input_rows.dtype)
-
-
-def int8_product(input_rows: Tensor, quantised: Tensor, scale_O1: Tensor) -> Tensor:
-    """Inputs quantised per token, multiplied in int8 and summed in int32."""
-    rows, scale_R1 = quantise_rows(input_rows, torch.int8)
-    return (torch._int_mm(rows, quantised.t()) * scale_R1).mul_(scale_O1.t()).to(input_rows.dtype)
+    return torch._scaled_mm(rows, quantised_OI.t(), scale_a=one, scale_b=one, out_dtype=torch.bfloat16) * scale_R1
 
 
 def has_native_product(precision: str, device: torch.device) -> bool:
-    """Whether a device multiplies such numbers itself: NVIDIA, float8 from capability 8.9, int8 from 7.5."""
-    if device.type != "cuda" or torch.version.hip is not None:
+    """Whether a device multiplies such numbers itself: NVIDIA, float8 from capability 8.9, int8 from 7.5; tried once,
+    because drivers and builds of torch differ. nf4 never does."""
+    if device.type != "cuda" or torch.version.hip is not None or precision not in EIGHT_BIT:
         return False
-    needed = {"float8": (8, 9), "int8": (7, 5)}.get(precision)
-    return needed is not None and torch.cuda.get_device_capability(device) >= needed
+    dtype, (needed, _) = EIGHT_BIT[precision]
+    if torch.cuda.get_device_capability(device) < needed:
+        return False
+    try:
+        weight = torch.ones(_ALIGNMENT, _ALIGNMENT, device=device).to(dtype)
+        eight_bit_product(torch.ones(2 * _ALIGNMENT, _ALIGNMENT, device=device), weight)
+    except (RuntimeError, NotImplementedError):
+        return False
+    return True
+
+
+def unpacking_message(precision: str, device: torch.device) -> Message | None:
+    """What to tell of a lane in 8 bits on a device that cannot multiply them: it saves memory and no time."""
+    if precision not in EIGHT_BIT or has_native_product(precision, device):
+        return None
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type.upper()
+    return Message("memory.unpacking", {"precision": precision, "device": name, "series": EIGHT_BIT[precision][1][1]})
 
 
 def quantise_linear(linear: nn.Linear, precision: str, *, native: bool) -> QuantisedLinear:
@@ -158,8 +192,8 @@ def quantise_linear(linear: nn.Linear, precision: str, *, native: bool) -> Quant
     fits = linear.in_features % _ALIGNMENT == 0 and linear.out_features % _ALIGNMENT == 0
     if precision == "nf4":
         return Nf4Linear(linear, _nf4_parts(weight), native=False)
-    kind, dtype = {"float8": (Float8Linear, torch.float8_e4m3fn), "int8": (Int8Linear, torch.int8)}[precision]
-    quantised, scale_O1 = quantise_rows(weight, dtype)
+    kind = Float8Linear if precision == "float8" else Int8Linear
+    quantised, scale_O1 = quantise_rows(weight, EIGHT_BIT[precision][0])
     return kind(linear, {"quantised": quantised, "scale": scale_O1}, native=native and fits)
 
 

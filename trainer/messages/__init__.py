@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 LANGUAGES = ("en", "zh")
 
@@ -46,6 +47,34 @@ def sentence(message: Message, language: str) -> str:
         for name, value in message.values.items()
     }
     return sentences(spoken)[message.key].format(**values)
+
+
+def as_plain(message: Message) -> dict[str, Any]:
+    """A message as JSON can hold it: its key, and its values as text, messages among them in the same way."""
+    values = {
+        name: as_plain(value) if isinstance(value, Message) else str(value) for name, value in message.values.items()
+    }
+    return {"key": message.key, "values": values}
+
+
+def from_plain(plain: Mapping[str, Any]) -> Message:
+    """The message that `as_plain` wrote. Raises KeyError, TypeError or AttributeError for anything else."""
+    values = {
+        name: from_plain(value) if isinstance(value, Mapping) else value for name, value in plain["values"].items()
+    }
+    return Message(plain["key"], values)
+
+
+def in_every_language(message: Message) -> dict[str, str]:
+    """The sentence in each language, for a page whose reader may change theirs.
+
+    A message that another version wrote, whose key or values we do not know, is told by these.
+    """
+    try:
+        return {language: sentence(message, language) for language in LANGUAGES}
+    except (KeyError, IndexError, ValueError):
+        told = ", ".join([message.key, *(f"{name}: {value}" for name, value in message.values.items())])
+        return dict.fromkeys(LANGUAGES, told)
 
 
 def name_some(names: list[str], limit: int = 3) -> str:

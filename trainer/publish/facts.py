@@ -16,6 +16,7 @@ from ..lora_files.metadata import Words, stated_words
 from ..photos.photo import SHOTS
 from ..training.keeping.history import EVENTS_NAME, read_losses, read_validations
 from ..training.keeping.record import read_record
+from ..training.keeping.results import SOUP_STEP
 
 SCORES_NAME = "scores.json"
 _SETTINGS = (
@@ -105,6 +106,8 @@ def _scores(path: Path) -> tuple[Mapping[str, str], ...]:
     table = []
     for row in rows if isinstance(rows, list) else ():
         cells = {name: _cell(value) for name, value in row.items()} if isinstance(row, dict) else {}
+        if cells.get("step") == str(SOUP_STEP):
+            cells["step"] = "soup"
         best = isinstance(row, dict) and all(row.get(name) == data.get(f"recommended_{name}") for name in _ROW_KEY)
         table.append({name: cell for name, cell in cells.items() if cell} | ({"recommended": "✓"} if best else {}))
     return tuple(row for row in table if row)

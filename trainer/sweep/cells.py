@@ -54,6 +54,15 @@ class SweepConfig:
         advanced=True,
     )
 
+    soup_last: int = setting(
+        0,
+        "From 2 on: one more row with the mean of so many of the last checkpoints, saved as a LoRA file of its own. "
+        "Choose it by writing soup. 0 makes none.",
+        low=0,
+        high=100,
+        advanced=True,
+    )
+
     def __post_init__(self) -> None:
         check_settings(self)
         # 1 and 1.0 are one strength, so they must be one cell.

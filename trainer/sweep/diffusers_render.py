@@ -1,6 +1,6 @@
 """Renders cells outside ComfyUI with diffusers' own Z-Image pipeline. Knows no sweep; never uses the training adapter.
 
-Legend: B batch of 1, C 16 latent channels, H and W an eighth of the picture's pixels.
+Legend: B batch of 1, C 16 latent channels, H and W an eighth of the picture's pixels, or those of a finished image.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import PIL.Image
 import torch
 
@@ -18,7 +19,8 @@ from ..training.model.diffusers_encoders import DiffusersEncoders
 from ..training.model.hub import local_folder
 from ..training.model.zimage import LATENT_CHANNELS, find_base_model, load_transformer
 from .cells import Cell, SweepConfig
-from .lora_hooks import HookedLora, needs_hooks
+from .lora_hooks import HookedLora, check_fits, needs_hooks
+from .scores import row_name
 
 if TYPE_CHECKING:
     from diffusers import ZImagePipeline
@@ -58,7 +60,10 @@ class DiffusersRenderer:
         self.identity = f"diffusers {dtype} {self._base.identity} {encoder_identities}"
 
     def render(self, cell: Cell) -> PIL.Image.Image:
-        """The cell's picture, RGB. The same cell gives the same picture."""
+        """The cell's picture, RGB. The same cell gives the same picture.
+
+        Raises UserError for a LoRA file that does not fit the model, and for a picture of numbers that are not finite.
+        """
         text_features = self._text_features  # before the pipeline: the text encoder is gone when the transformer comes
         self._apply(cell)
         config = self._config
@@ -67,7 +72,7 @@ class DiffusersRenderer:
             (1, LATENT_CHANNELS, config.height_px // _PX_PER_LATENT, config.width_px // _PX_PER_LATENT),
             generator=torch.Generator().manual_seed(cell.seed),
         )
-        output = self._pipeline(
+        image_1HW3 = self._pipeline(
             prompt_embeds=[text_features[cell.prompt]],
             negative_prompt_embeds=[text_features[""]],
             height=config.height_px,
@@ -75,8 +80,12 @@ class DiffusersRenderer:
             num_inference_steps=config.steps,
             guidance_scale=config.cfg - 1.0,  # ComfyUI's 1 is no guidance, which diffusers calls 0
             latents=noise_BCHW,
-        )
-        return output.images[0]
+            output_type="np",
+        ).images
+        if not np.isfinite(image_1HW3).all():  # it would be kept as a black picture
+            raise UserError("sweep.not_finite", row=row_name(cell.step, cell.strength), prompt=cell.prompt)
+        picture: PIL.Image.Image = self._pipeline.image_processor.numpy_to_pil(image_1HW3)[0]
+        return picture
 
     def release(self) -> None:
         """Give back the memory of base model and VAE; the next picture loads them again."""
@@ -117,6 +126,7 @@ class DiffusersRenderer:
             self._pipeline.set_adapters("cell", adapter_weights=cell.strength)
 
     def _put_on(self, path: Path) -> None:
+        check_fits(self._pipeline.transformer, path)
         if needs_hooks(path):
             self._hooked = HookedLora(self._pipeline.transformer, path)
         else:

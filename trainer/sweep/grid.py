@@ -10,12 +10,15 @@ from PIL import ImageDraw
 
 from ..labels import Labels
 from ..pictures import Font, font
+from ..training.keeping.results import SOUP_STEP
 from .cells import UNTRAINED_STEP, RenderedCell
 from .scores import Scores
 
 GUIDE_STEPS = 4000
 GUIDE_LABELS = {2500: "early", 3000: "good", 3500: "best", 4000: "final"}
 """What the guide calls the checkpoints of a run of 4000 steps."""
+ROWS_WITHOUT_STEP = {UNTRAINED_STEP: "sweep.untrained", SOUP_STEP: "sweep.soup"}
+"""What rows are called that no step has made."""
 _WIDEST_PX, _TALLEST_PX = 4096, 12_000
 """What a grid of usual size stays within; of hundreds of rows or columns the labels alone take more."""
 _LARGEST_CELL_PX, _SMALLEST_CELL_PX = 512, 48
@@ -122,7 +125,9 @@ def label_rows(rendered: Sequence[RenderedCell], scores: Scores, last_step: int,
     several_strengths = len({strength for step, strength in places if step != UNTRAINED_STEP}) > 1
     rows = []
     for step, strength in places:
-        label = labels.say("sweep.untrained") if step == UNTRAINED_STEP else labels.say("sweep.step", step=step)
+        label = (
+            labels.say(ROWS_WITHOUT_STEP[step]) if step in ROWS_WITHOUT_STEP else labels.say("sweep.step", step=step)
+        )
         if last_step == GUIDE_STEPS and step in GUIDE_LABELS:
             label += " · " + labels.say(f"sweep.label_{GUIDE_LABELS[step]}")
         lines = [*labels.wrap(label, _LABEL_WIDEST_PX)]
@@ -132,7 +137,7 @@ def label_rows(rendered: Sequence[RenderedCell], scores: Scores, last_step: int,
         if score and score.likeness:
             lines.append(labels.say("sweep.grid_likeness", likeness=str(score.likeness)))
         if score and score.rejected:
-            lines.append(labels.say("sweep.grid_copies", num=score.num_copies, of=len(score.cells)))
+            lines.append(labels.say("sweep.grid_rejected"))
         is_recommended = (step, strength) == (scores.recommended_step, scores.recommended_strength)
         if is_recommended:
             lines.append(labels.say("sweep.recommended"))

@@ -15,6 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..lora_files.read import read_lora
+from ..lora_files.standard import module_shape, standard_lora
 from ..messages import UserError
 from ..training.model.weights import read_header
 from ..training.network.lora import FILE_PREFIX
@@ -29,6 +31,26 @@ _KEY = re.compile(rf"{re.escape(FILE_PREFIX)}(?P<module>.+?)\.(?P<part>lora_[AB]
 def needs_hooks(path: Path) -> bool:
     """Whether a LoRA file is of a kind that diffusers' own loader does not read."""
     return any(".lokr_" in name or name.endswith(".dora_scale") for name in read_header(path).shapes)
+
+
+def check_fits(transformer: Any, path: Path) -> None:
+    """Raise UserError for a LoRA file that is damaged or of another model, before diffusers takes half of it."""
+    lora = standard_lora(read_lora(path))
+    layers: dict[str, Any] = dict(transformer.named_modules())
+    if strangers := [module for module in lora.modules if module not in layers]:
+        raise UserError("sweep.lora_other_model", name=path.name, module=strangers[0], num=len(strangers))
+    for module, parts in lora.modules.items():
+        shape, layer = module_shape(parts), layers[module]
+        if shape is not None and shape != (layer.out_features, layer.in_features):
+            raise UserError(
+                "apply.other_width",
+                name=path.name,
+                width=lora.width or "?",
+                model_width=transformer.config["dim"],
+                module=module,
+                lora=f"{shape[1]} -> {shape[0]}",
+                model=f"{layer.in_features} -> {layer.out_features}",
+            )
 
 
 class HookedLora:

@@ -86,7 +86,7 @@ def sweep(
         rendered,
         scores,
         run_name=checkpoints.run_name,
-        last_step=checkpoints.checkpoints[-1].step,
+        last_step=checkpoints.last_step,
         language=language,
     )  # fmt: skip
     grid_path = cells_dir / "grid.png"

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..messages import LANGUAGES, Message, sentence
+from ..training.keeping.results import SOUP_STEP
 from .cells import UNTRAINED_STEP
 from .scoring.estimate import Estimate
 
@@ -55,6 +56,9 @@ class RowScore:
     """Training's loss on held-out photos."""
     grain: float | None = None
     """Standard deviation of the pictures' grain in 8-bit levels."""
+    by_heart: Estimate | None = None
+    """How much nearer its pictures are to photos it was trained on than to others of the person, compared with the
+    untrained row: 0 not at all, 1 as if they were those photos."""
     num_copies: int = 0
     """How many pictures are nearer to a training photo than another photo of the person would be."""
     rejected: Message | None = None
@@ -126,6 +130,8 @@ def row_messages(row: RowScore) -> Iterator[Message]:
         yield Message("sweep.row_balance", {"row": name, "balance": str(row.balance)})
     if row.validation:
         yield Message("sweep.row_validation", {"row": name, "loss": str(row.validation), "num": row.validation.num})
+    if row.by_heart:
+        yield Message("sweep.row_by_heart", {"row": name, "share": str(row.by_heart)})
     if row.rejected:
         yield row.rejected
 
@@ -134,6 +140,8 @@ def row_name(step: int, strength: float) -> Message:
     """A row as sentences name it."""
     if step == UNTRAINED_STEP:
         return Message("sweep.untrained")
+    if step == SOUP_STEP:
+        return Message("sweep.soup_row", {"strength": f"{strength:g}"})
     return Message("sweep.row", {"step": step, "strength": f"{strength:g}"})
 
 
@@ -156,7 +164,7 @@ def _plain(value: Any) -> Any:
     return [_plain(item) for item in value] if isinstance(value, tuple) else value
 
 
-_ESTIMATES = ("likeness", "gain", "agreement", "variety", "drift", "balance", "validation")
+_ESTIMATES = ("likeness", "gain", "agreement", "variety", "drift", "balance", "validation", "by_heart")
 
 
 def score_table(scores: Scores) -> str:
@@ -177,5 +185,5 @@ def score_table(scores: Scores) -> str:
             "yes" if row.rejected else "",
             choices.get((row.step, row.strength), ""),
         ]
-        writer.writerow([row.step, f"{row.strength:g}", *shown, *ends])
+        writer.writerow(["soup" if row.step == SOUP_STEP else row.step, f"{row.strength:g}", *shown, *ends])
     return text.getvalue()

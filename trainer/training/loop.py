@@ -42,7 +42,8 @@ from .telling.events import Event, Finished, Preparing, Started, StepDone, Stopp
 from .telling.lane_watch import LaneWatch
 from .telling.phases import phase_of
 from .telling.previews import PreviewRenderer, check_previews, draw_previews
-from .update.optimizers import check_optimizer
+from .telling.remember import remembered
+from .update.optimizers import check_optimizer, learning_rate_of
 from .update.schedules import stretched_schedule
 
 _STEPS_TIMED = 20
@@ -62,6 +63,7 @@ def train(
     previews: PreviewRenderer | None = None,
     ranks: Ranks = ALONE,
     clock_s: Callable[[], float] = time.monotonic,
+    unix_s: Callable[[], float] = time.time,
     today: Callable[[], datetime.date] = datetime.date.today,
 ) -> Iterator[Event]:
     """Train a LoRA and yield what happens; the last event is Finished, or Stopped once everything is saved.
@@ -84,16 +86,12 @@ def train(
     with hold_run(run.run_dir, run.name) if ranks.is_first else contextlib.nullcontext(True) as is_held:
         if not is_held:
             yield Warned(message=Message("train.no_lock", {"path": run.run_dir}))
-        split = split_for(job, run)
-        photos = yield from _encode_together(job, run, split, encoders, should_stop, ranks)
-        if photos is None:
-            yield Stopped(step=next(iter(state_steps(run.states_dir)), 0))
-            return
         host = _Host(
             device=device, should_stop=should_stop, control=control or RunControl(), previews=previews,
-            ranks=ranks, clock_s=clock_s, today=today,
+            ranks=ranks, clock_s=clock_s, unix_s=unix_s, today=today,
         )  # fmt: skip
-        yield from naming_memory_errors(_train(job, run, split, photos, host), device)
+        events = _encode_and_train(job, run, encoders, host)
+        yield from remembered(events, run, job.notes, unix_s) if ranks.is_first else events
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,6 +104,7 @@ class _Host:
     previews: PreviewRenderer | None
     ranks: Ranks
     clock_s: Callable[[], float]
+    unix_s: Callable[[], float]
     today: Callable[[], datetime.date]
 
     def wants(self, done: int) -> int:
@@ -114,13 +113,22 @@ class _Host:
         return self.ranks.agree(asked)
 
 
+def _encode_and_train(job: TrainJob, run: Run, encoders: Encoders, host: _Host) -> Generator[Event, None, None]:
+    split = split_for(job, run)
+    photos = yield from _encode_together(job, run, split, encoders, host.should_stop, host.ranks)
+    if photos is None:
+        yield Stopped(step=next(iter(state_steps(run.states_dir)), 0))
+        return
+    yield from naming_memory_errors(_train(job, run, split, photos, host), host.device)
+
+
 def _train(job: TrainJob, run: Run, split: Split, photos: EncodedDataset, host: _Host) -> Generator[Event, None, None]:
     """Load the model, go back to the newest train state, make the steps that are missing, and let go of it all."""
     yield Preparing(stage="model", done=0, total=1)
     learned, held_out = divide(photos, split)
     plan = plan_session(job, learned, host.device, host.ranks)
     watch = LaneWatch(plan, host.device)
-    yield from watch.begin(steps_wanted(run, job) - next(iter(state_steps(run.states_dir)), 0))
+    yield from watch.begin(next(iter(state_steps(run.states_dir)), 0), steps_wanted(run, job))
     session = open_session(job, learned, host.device, host.ranks, held_out=held_out, plan=plan)
     try:
         yield Preparing(stage="model", done=1, total=1)
@@ -139,7 +147,7 @@ def _train(job: TrainJob, run: Run, split: Split, photos: EncodedDataset, host: 
             num_photos=len({photo.photo_index for photo in learned}),
             num_trained_modules=num_modules(session.lora),
         )
-        judging = Judging(session, run, split, done)
+        judging = Judging(session, run, split, done, unix_s=host.unix_s)
         yield from judging.begin(done)
         yield from _steps(session, run, job, metadata, done, last_step, host, judging, watch)
     finally:
@@ -176,10 +184,12 @@ def _steps(
         durations_s.append(host.clock_s() - started_s)
         done += 1
         yield from watch.see(done, durations_s[-1], last_step - done)
-        judging.see(done, numbers)
+        judging.see(done, numbers, durations_s[-1])
+        used_bytes, peak_bytes = watch.memory()
         yield StepDone(
             step=done, total_steps=config.total_steps, loss=numbers.loss,
-            seconds_per_step=statistics.median(durations_s), phase=phase_of(done),
+            learning_rate=learning_rate_of(session.optimizer), seconds_per_step=statistics.median(durations_s),
+            phase=phase_of(done), used_bytes=used_bytes, peak_bytes=peak_bytes,
         )  # fmt: skip
         save_asked = host.control.take_save()
         if done < last_step and (save_asked or done % config.save_every == 0):

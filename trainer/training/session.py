@@ -18,6 +18,7 @@ from ..messages import Message, UserError
 from .config import TrainConfig
 from .data.buckets import BatchOrder
 from .data.encode import EncodedDataset
+from .data.resident import resident, resident_bytes
 from .keeping.disk import numbers_learned
 from .keeping.history import keep_until
 from .keeping.record import check_identity
@@ -72,7 +73,11 @@ def plan_session(
     model. `shape` are diffusers' arguments of the transformer, read off the base model's files where they are not
     given. To be asked once the text encoder and VAE have left the device."""
     shape = shape or transformer_config(job.base)
-    plan = plan_training(job.config, photos, ModelShape.of(shape), numbers_learned(shape, job.config), device)
+    dtype = DTYPES[job.config.precision]
+    plan = plan_training(
+        job.config, photos, ModelShape.of(shape), numbers_learned(shape, job.config), device,
+        photo_bytes=resident_bytes(photos, device, dtype),
+    )  # fmt: skip
     return dataclasses.replace(plan, lane=Lane.of([ranks.agree(number) for number in plan.lane.numbers]))
 
 
@@ -108,7 +113,7 @@ def open_session(
         lora=lora,
         optimizer=make_optimizer(config, list(lora.values())),
         ema=Ema(config.ema_decay, lora) if config.ema_decay else None,
-        photos=photos,
+        photos=resident(photos, device, transformer.dtype),
         held_out=held_out,
         order=BatchOrder([photo.bucket for photo in photos], job.photos_per_step, config.seed),
         device=device,

@@ -19,7 +19,7 @@ from .data.texts import is_caption_dropped
 from .model.zimage import predict_velocity
 from .session import Session
 from .update.flow import add_noise, draw_sigma, named_generator, velocity_losses
-from .update.optimizers import set_learning_rate
+from .update.optimizers import gathered, set_learning_rate
 from .update.schedules import learning_rate_at
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def suspects(session: Session, numbers: StepNumbers) -> list[str]:
 
 
 def gradients(session: Session, step: int) -> StepNumbers:
-    """The mean gradient of the global batch, clipped, left in the LoRA's `.grad`; nothing is updated.
+    """The mean gradient of the global batch, clipped, left where the optimizer will look; nothing is updated.
 
     Each rank walks through its share of the batch in micro-batches of `batch_size`, so memory holds the activations of
     one of them; after that all ranks hold the same gradients.
@@ -88,14 +88,16 @@ def gradients(session: Session, step: int) -> StepNumbers:
             (part_B.sum() / len(mine)).backward()
             parts.append(part_B.detach())
         losses.append(torch.stack(parts).sum(dim=0))
-    session.ranks.mean_([parameter.grad for parameter in session.lora.values() if parameter.grad is not None])
-    grad_norm = torch.nn.utils.clip_grad_norm_(session.lora.values(), MAX_GRAD_NORM)
-    *my_losses, norm_value = torch.cat([*losses, grad_norm.reshape(1)]).tolist()  # the step's only wait for the GPU
-    loss_values = session.ranks.joined(my_losses)
+    trained = gathered(session.optimizer, session.lora)
+    session.ranks.mean_([tensor.grad for tensor in trained if tensor.grad is not None])
+    grad_norm = torch.nn.utils.clip_grad_norm_(trained, MAX_GRAD_NORM)
+    sigmas = [slot_sigma(config, step, slot, session.device)[0].reshape(1) for slot in range(len(batch))]
+    *values, norm_value = torch.cat([*sigmas, *losses, grad_norm.reshape(1)]).tolist()  # the only wait for the device
+    loss_values = session.ranks.joined(values[len(batch) :])
     return StepNumbers(
         slots=tuple(
-            SlotNumbers(photo_index=photo_index, sigma=slot_sigma(config, step, slot)[0].item(), loss=loss)
-            for slot, (photo_index, loss) in enumerate(zip(batch, loss_values, strict=True))
+            SlotNumbers(photo_index=photo_index, sigma=sigma, loss=loss)
+            for photo_index, sigma, loss in zip(batch, values, loss_values)
         ),
         grad_norm=norm_value,
     )
@@ -110,11 +112,11 @@ def update(session: Session, step: int) -> None:
         session.ema.update(session.lora, step)
 
 
-def slot_sigma(config: TrainConfig, step: int, slot: int) -> tuple[Tensor, Tensor]:
-    """Sigma and the weight of the loss for a slot of a step's global batch."""
+def slot_sigma(config: TrainConfig, step: int, slot: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Sigma and the weight of the loss for a slot of a step's global batch, on the device."""
     return draw_sigma(
         config.timestep_type,
-        named_generator(config.seed, "sigma", step, slot),
+        named_generator(config.seed, "sigma", step, slot, device=device),
         bias=config.noise_bias,
         mean=config.logit_mean,
         std=config.logit_std,
@@ -188,8 +190,9 @@ def preservation_losses(
         transformer.enable_adapters()
     seen_BCHW = _predict(transformer, batch, list(texts.values()), config)
     moved_B = (seen_BCHW - prior_BCHW).square().mean(dim=(1, 2, 3))
-    places_B = torch.tensor(list(texts), device=device)
-    return torch.zeros(len(photos), device=device).index_copy(0, places_B, moved_B) * config.preservation_weight
+    by_place = dict(zip(texts, moved_B.unbind()))
+    nothing = moved_B.new_zeros(())
+    return torch.stack([by_place.get(i, nothing) for i in range(len(photos))]) * config.preservation_weight
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -207,23 +210,22 @@ class NoisyBatch:
 def noisy_batch(
     photos: Sequence[EncodedPhoto], config: TrainConfig, step: int, slots: Sequence[int], device: torch.device
 ) -> NoisyBatch:
-    """Photos of one bucket with the noise that their slots of a step draw."""
-    latents_BCHW = torch.stack([photo.latents_CHW for photo in photos])
+    """Photos of one bucket with the noise that their slots of a step draw, made on the device."""
+    latents_BCHW = torch.stack([photo.latents_CHW.to(device, non_blocking=True) for photo in photos])
     noise, sigmas, weights = [], [], []
-    for slot, photo in zip(slots, photos, strict=True):
-        noise_generator = named_generator(config.seed, "noise", step, slot)
-        noise.append(torch.randn(photo.latents_CHW.shape, generator=noise_generator))
-        sigma, weight = slot_sigma(config, step, slot)
+    for slot, latents_CHW in zip(slots, latents_BCHW, strict=True):
+        noise_generator = named_generator(config.seed, "noise", step, slot, device=device)
+        noise.append(torch.randn(latents_CHW.shape, generator=noise_generator, device=device))
+        sigma, weight = slot_sigma(config, step, slot, device)
         sigmas.append(sigma)
         weights.append(weight)
     noise_BCHW, sigma_B, weight_B = torch.stack(noise), torch.stack(sigmas), torch.stack(weights)
-    noisy_BCHW = add_noise(latents_BCHW, noise_BCHW, sigma_B[:, None, None, None])
     return NoisyBatch(
-        latents_BCHW=latents_BCHW.to(device),
-        noise_BCHW=noise_BCHW.to(device),
-        noisy_BCHW=noisy_BCHW.to(device),
-        sigma_B=sigma_B.to(device),
-        weight_B=weight_B.to(device),
+        latents_BCHW=latents_BCHW,
+        noise_BCHW=noise_BCHW,
+        noisy_BCHW=add_noise(latents_BCHW, noise_BCHW, sigma_B[:, None, None, None]),
+        sigma_B=sigma_B,
+        weight_B=weight_B,
     )
 
 
@@ -233,14 +235,15 @@ def _predict(
     """The velocity that the transformer sees in a batch. With bf16 the fp32 masters take part in bf16 arithmetic; with
     fp32 autocast does nothing."""
     device = batch.noisy_BCHW.device
+    texts = [text.to(device, non_blocking=True) for text in texts]
     with torch.autocast(device.type, torch.bfloat16, enabled=config.precision == "bf16"):
-        return predict_velocity(transformer, batch.noisy_BCHW, batch.sigma_B, [text.to(device) for text in texts])
+        return predict_velocity(transformer, batch.noisy_BCHW, batch.sigma_B, texts)
 
 
 def stacked_masks(photos: Sequence[EncodedPhoto], device: torch.device) -> Tensor | None:
     """How much each place counts, [B, 1, H, W]; None where every photo is learnt whole."""
     if all(photo.mask_HW is None for photo in photos):
         return None
-    whole_HW = torch.ones(photos[0].latents_CHW.shape[1:])
-    masks = [whole_HW if photo.mask_HW is None else photo.mask_HW for photo in photos]
-    return torch.stack(masks).unsqueeze(1).to(device)
+    whole_HW = torch.ones(photos[0].latents_CHW.shape[1:], device=device)
+    masks = [whole_HW if photo.mask_HW is None else photo.mask_HW.to(device, non_blocking=True) for photo in photos]
+    return torch.stack(masks).unsqueeze(1)

@@ -24,7 +24,7 @@ export function keyEvent(event) {
     const type = historyKey(event);
     return type && { type };
   }
-  if (target?.tagName === "SELECT") return null; // it has a use for arrows and letters
+  if (target?.tagName === "SELECT" || target?.type === "range") return null; // they have a use for arrows and letters
   if (key in ARROWS) {
     const step = altKey ? FINE_STEP : STEP;
     const [x, y] = ARROWS[key];

@@ -1,6 +1,7 @@
 // Large view: one photo in a dialog over the canvas, to choose its face, crop it, mark what to remove, and label it.
 
 import { h, place, refill } from "../shared/dom.js";
+import { makeCompare } from "./compare_view.js";
 import { LABELS } from "./edits.js";
 import { keyEvent } from "./keys.js";
 import { reasonOf } from "./grid_view.js";
@@ -23,6 +24,7 @@ export function makeLarge({ say, urlOf, dispatch }) {
   const before = h("div", { className: "zl-column zl-before" }, parts.tools, parts.stage, parts.hint);
   const sheet = h("div", { className: "zl-sheet" }, parts.head, before, parts.after, parts.side);
   const dialog = h("dialog", { className: "zl-large", "aria-modal": "true" }, sheet);
+  const compare = makeCompare({ say, urlOf });
   const send = (event) => event && dispatch(event);
   let shown = null; // what the photo's picture was drawn for
   let isPressed = false;
@@ -55,7 +57,7 @@ export function makeLarge({ say, urlOf, dispatch }) {
       parts.stage.replaceChildren(pictureOf(picture, say("before"), photo.size, parts.over));
     }
     drawOverlay(parts.over, say, state, photo, send);
-    if (!state.drag) drawAround({ say, urlOf, send }, parts, state, photo);
+    if (!state.drag) drawAround({ say, send, compare }, parts, state, photo);
     if (!dialog.isConnected) {
       document.body.append(dialog);
       dialog.showModal();
@@ -144,16 +146,15 @@ function toolsOf(hands, state, photo) {
   return [...tools, h("span", { className: "zl-hint", textContent: "│" }), ...more[state.tool]()];
 }
 
-function afterOf({ say, urlOf }, state, photo) {
-  const stage = h("div", { className: "zl-stage" });
-  if (photo.after) stage.append(pictureOf(urlOf(photo.after), say("after"), photo.after_size));
-  else stage.append(h("span", { className: "zl-hint", textContent: say("no_after") }));
+function afterOf({ say, compare }, state, photo) {
+  if (photo.after) compare.show(photo);
+  const none = () => h("div", { className: "zl-stage" }, h("span", { className: "zl-hint", textContent: say("no_after") }));
   const size = ([width, height]) => `${width} × ${height}`;
   const sizes = photo.after ? say("size", { before: size(photo.size), after: size(photo.after_size) }) : size(photo.size);
   const waiting = editor.isWaiting(state, photo.hash) && photo.after;
   return [
     h("div", { className: "zl-row" }, h("b", { textContent: say("after") }), h("span", { className: "zl-hint", textContent: sizes })),
-    stage,
+    photo.after ? compare.element : none(),
     h("div", { className: "zl-hint zl-line", textContent: waiting ? say("after_waiting") : "" }),
   ];
 }

@@ -82,6 +82,13 @@ export const STYLE = `
 .zl-side select { width: 100%; min-width: 0; }
 .zl-side h3 { font-size: 12px; margin: 6px 0 0; color: var(--descrip-text, #999); }
 .zl-side ul { margin: 0; padding-left: 18px; overflow-wrap: anywhere; }
+.zl-comparing { flex: 1; min-height: 0; display: flex; flex-direction: column; gap: 6px; }
+.zl-stage .zl-overlaid { overflow: hidden; cursor: ew-resize; touch-action: none; }
+.zl-overlaid .zl-under { position: absolute; max-width: none; }
+.zl-overlaid .zl-upper { position: absolute; inset: 0; clip-path: inset(0 0 0 var(--share)); }
+.zl-divider { position: absolute; top: 0; bottom: 0; left: var(--share); width: 2px; margin-left: -1px; background: #fff;
+  box-shadow: 0 0 0 1px #000; }
+.zl-slider { flex: 1; min-width: 40px; accent-color: #4aa3ff; }
 .zl-full { width: fit-content; max-width: 98vw; overflow: auto; }
 .zl-full .zl-picture { width: auto; max-width: none; cursor: zoom-out; }
 .zl-full .zl-picture img { width: auto; }

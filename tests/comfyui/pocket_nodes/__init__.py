@@ -3,7 +3,7 @@
 from comfy_api.latest import ComfyExtension, io
 
 from .loaders import PocketClipLoader, PocketModelLoader, PocketVaeLoader, PocketVisionLoader
-from .probes import PocketCountTransformers, PocketProbe
+from .probes import PocketCountTransformers, PocketDigest, PocketProbe
 from .quantised import PocketCountHooks, PocketQuantisedLoader
 
 
@@ -15,6 +15,7 @@ class PocketExtension(ComfyExtension):
             PocketVaeLoader,
             PocketVisionLoader,
             PocketProbe,
+            PocketDigest,
             PocketCountTransformers,
             PocketQuantisedLoader,
             PocketCountHooks,

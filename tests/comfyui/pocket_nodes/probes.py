@@ -1,10 +1,12 @@
 """Probes: nodes that write down what MODEL, CLIP and VAE compute, and what is still in memory, for a test to read."""
 
 import gc
+import hashlib
 from pathlib import Path
 
 import comfy.model_management as model_management
 import folder_paths
+import torch
 from comfy_api.latest import io
 from safetensors.torch import load_file, save_file
 
@@ -65,3 +67,34 @@ class PocketCountTransformers(io.ComfyNode):
         gc.collect()
         num_left = sum(type(thing).__name__ == "ZImageTransformer2DModel" for thing in gc.get_objects())
         return io.NodeOutput(ui={"transformers": [num_left]})
+
+
+class PocketDigest(io.ComfyNode):
+    """The SHA-256 of every weight of a MODEL as it lies in memory, and how many patches, hooks and kept weights it has:
+    the same after anything that leaves the model as it was."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="PocketDigest",
+            category="pocket",
+            is_output_node=True,
+            not_idempotent=True,
+            inputs=[io.Model.Input("model")],
+            outputs=[],
+        )
+
+    @classmethod
+    def fingerprint_inputs(cls, **_) -> float:
+        return float("nan")
+
+    @classmethod
+    def execute(cls, model) -> io.NodeOutput:
+        model_management.load_models_gpu([model])  # takes off what a clone with a LoRA had merged
+        digest = hashlib.sha256()
+        for name, weight in sorted(model.model.state_dict().items()):
+            digest.update(name.encode())
+            digest.update(weight.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+        hooks = sum(len(module._forward_hooks) for module in model.model.modules())
+        counts = [len(model.patches), len(model.backup), hooks]
+        return io.NodeOutput(ui={"digest": [digest.hexdigest()], "counts": counts})

@@ -18,8 +18,8 @@ from ...photos.memo import Memo
 from ...training.keeping.results import Checkpoints
 from ..cells import UNTRAINED_STEP, RenderedCell
 from ..scores import CellScore, RowScore, Scores, row_name
-from .copying import Limits, TrainingPhotos, too_many
-from .estimate import estimate, paired
+from .copying import Limits, Nearness, PersonPhotos, is_by_heart, too_many
+from .estimate import Estimate, estimate, paired
 from .flexibility import Flexibility, Scenes, compare_scenes
 from .likeness import directions, likeness_among, likeness_of
 from .looks import Look, Looker
@@ -58,6 +58,8 @@ class _Row:
     cells: tuple[RenderedCell, ...]
     looks: tuple[Look, ...]
     canaries: Scenes
+    nearness: tuple[Nearness, ...]
+    """Of every picture of the person; empty where no training photo is left."""
 
     @property
     def scenes(self) -> Scenes:
@@ -72,12 +74,11 @@ def judge_cells(rendered: Sequence[RenderedCell], checkpoints: Checkpoints, judg
     looker, notes = _looker(judging)
     references = _look(looker, judging.photos.references)
     learned = _look(looker, judging.photos.training)
-    rows = _rows(rendered, looker)
+    photos = PersonPhotos(learned, references if judging.photos.held_out else ()) if learned else None
+    rows = _rows(rendered, looker, photos)
     references_RD = directions(references)
     ceiling = likeness_among(references_RD) if len(references_RD) else None
-    training = TrainingPhotos(learned) if learned else None
-    limits = training.limits(references if judging.photos.held_out else ()) if training else None
-    judged = _Judged(judging, references_RD, ceiling, training, limits, checkpoints)
+    judged = _Judged(judging, references_RD, ceiling, photos, checkpoints)
     rated = judged.rate(rows)
     choice = recommend(rated, checkpoints)
     scored = tuple(one.row for one in rated)
@@ -114,7 +115,7 @@ def _looker(judging: Judging) -> tuple[Looker, list[Message]]:
     if not judging.photos.held_out:
         notes.append(Message("sweep.not_held_out", {"num": len(references)}))
     with_faces = Looker(scorer, judging.detector, judging.memo, judging.on_picture)
-    num_faces = sum(look.small_face_P is not None for look in _look(with_faces, references))
+    num_faces = sum(look.small_face_HWC is not None for look in _look(with_faces, references))
     if judging.detector is not None and (2 * num_faces >= len(references) or (scorer and scorer.wants_faces)):
         said = {"detector": judging.detector.name, "num": num_faces, "of": len(references)}
         return with_faces, [*notes, *([Message("sweep.judged_faces", said)] if scorer else [])]
@@ -132,7 +133,7 @@ def _look(looker: Looker, photos: Sequence[KnownPhoto]) -> list[Look]:
     )
 
 
-def _rows(rendered: Sequence[RenderedCell], looker: Looker) -> list[_Row]:
+def _rows(rendered: Sequence[RenderedCell], looker: Looker, photos: PersonPhotos | None) -> list[_Row]:
     looks = looker.look([one.path for one in rendered])
     by_row: dict[tuple[int, float], list[tuple[RenderedCell, Look]]] = {}
     for one, look in zip(rendered, looks, strict=True):
@@ -144,7 +145,8 @@ def _rows(rendered: Sequence[RenderedCell], looker: Looker) -> list[_Row]:
             (one.cell.prompt, one.cell.seed): look.scene_D for one, look in pairs if one.cell.is_canary
         }  # fmt: skip
         cells, seen = tuple(one for one, _ in ours), tuple(look for _, look in ours)
-        rows.append(_Row(step=step, strength=strength, cells=cells, looks=seen, canaries=canaries))
+        nearness = tuple(photos.nearness(look) for look in seen) if photos else ()
+        rows.append(_Row(step=step, strength=strength, cells=cells, looks=seen, canaries=canaries, nearness=nearness))
     return rows
 
 
@@ -156,12 +158,12 @@ class _Judged:
         judging: Judging,
         references_RD: np.ndarray,
         ceiling: float | None,
-        training: TrainingPhotos | None,
-        limits: Limits | None,
+        photos: PersonPhotos | None,
         checkpoints: Checkpoints,
     ) -> None:
         self._judging, self._references_RD, self._ceiling = judging, references_RD, ceiling
-        self._training, self._limits = training, limits
+        self._photos: PersonPhotos | None = photos
+        self._limits: Limits | None = photos.limits() if photos else None
         self._validation = {one.step: one for one in checkpoints.validations}
 
     def notes(self) -> list[Message]:
@@ -171,17 +173,18 @@ class _Judged:
         if self._limits is None:
             return [*notes, Message("sweep.no_copy_limits", {"num": len(self._judging.photos.training)})]
         values = {"num": self._limits.num_photos, "held_out": self._limits.num_held_out}
-        return [*notes, Message("sweep.copy_limits", values)]
+        notes.append(Message("sweep.copy_limits", values))
+        return notes if self._limits.num_held_out else [*notes, Message("sweep.by_heart_unknown")]
 
     def rate(self, rows: Sequence[_Row]) -> list[Rated]:
         """Every row's score and balance, the untrained row's first."""
         untrained = next((row for row in rows if row.step == UNTRAINED_STEP), None)
-        before = self._score(untrained) if untrained else None
+        before = self._score(untrained, None) if untrained else None
         rated = [Rated(row=before)] if before else []
         for row in rows:
             if row.step == UNTRAINED_STEP:
                 continue
-            score = self._score(row)
+            score = self._score(row, untrained)
             if untrained is None or before is None:
                 rated.append(Rated(row=score))
                 continue
@@ -201,12 +204,11 @@ class _Judged:
         span = self._span(untrained)
         return (row.likeness.mean - self._start(untrained)) / span if span and row.likeness else None
 
-    def _score(self, row: _Row) -> RowScore:
-        cells = tuple(self._cell(one, look) for one, look in zip(row.cells, row.looks, strict=True))
+    def _score(self, row: _Row, untrained: _Row | None) -> RowScore:
+        cells = tuple(self._cell(index, row) for index in range(len(row.cells)))
         alike = [cell.likeness for cell in cells if cell.likeness is not None]
+        by_heart = self._photos.by_heart(row.nearness, untrained.nearness) if self._photos and untrained else None
         num_copies = sum(cell.is_copy for cell in cells)
-        values = {"row": row_name(row.step, row.strength), "num": num_copies, "of": len(cells)}
-        rejected = row.step != UNTRAINED_STEP and too_many(num_copies, len(cells))
         validation = self._validation.get(row.step)
         return RowScore(
             step=row.step,
@@ -215,12 +217,14 @@ class _Judged:
             likeness=estimate(alike) if alike else None,
             validation=estimate(validation.by_photo) if validation else None,
             grain=statistics.median(look.grain for look in row.looks) if row.looks else None,
+            by_heart=by_heart,
             num_copies=num_copies,
-            rejected=Message("sweep.rejected_copies", values) if rejected else None,
+            rejected=_rejection(row, num_copies, by_heart),
         )
 
-    def _cell(self, one: RenderedCell, look: Look) -> CellScore:
-        nearness = self._training.nearness(look) if self._training else None
+    def _cell(self, index: int, row: _Row) -> CellScore:
+        one, look = row.cells[index], row.looks[index]
+        nearness = row.nearness[index] if row.nearness else None
         alike = likeness_of(look, self._references_RD) if len(self._references_RD) else None
         nearest = self._judging.photos.training[nearness.nearest_index].path.name if nearness else ""
         return CellScore(
@@ -262,6 +266,16 @@ class _Judged:
     def _start(self, untrained: RowScore) -> float:
         assert untrained.likeness is not None
         return untrained.likeness.mean
+
+
+def _rejection(row: _Row, num_copies: int, by_heart: Estimate | None) -> Message | None:
+    """Why the copying gate keeps a row from being recommended, if it does."""
+    values: dict[str, object] = {"row": row_name(row.step, row.strength)}
+    if row.step == UNTRAINED_STEP:
+        return None
+    if too_many(num_copies, len(row.cells)):
+        return Message("sweep.rejected_copies", {**values, "num": num_copies, "of": len(row.cells)})
+    return Message("sweep.rejected_by_heart", {**values, "share": str(by_heart)}) if is_by_heart(by_heart) else None
 
 
 def _spread_among(references_RD: np.ndarray) -> float | None:

@@ -1,6 +1,6 @@
 """Looks: what is compared of each picture: a direction by a scorer, and small copies of its pixels. Judges nothing.
 
-Legend: D numbers per picture, P pixels of a small copy times 3 colours.
+Legend: D numbers per picture; H, W pixels and C colours of a small copy.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from ...photos.memo import Memo
 from ...photos.photo import Box
 from ...photos.pixels import read_pixels
 from ...photos.view import VIEW_PX
+from .matching import SMALL_PX
 from .scorer import Scorer
 
-_VERSION = 1  # a new number forgets what was kept
-SMALL_PX = 24
+_VERSION = 2  # a new number forgets what was kept
 _FACE_ROOM = 0.35
 """What is taken around a face box on each side, in shares of its size: hair and chin belong to a likeness."""
 _AT_ONCE = 16
@@ -37,10 +37,10 @@ class Look:
     direction_D: np.ndarray | None
     """By the scorer, of the face where one is known, length one; None without a scorer or for want of a face."""
     scene_D: np.ndarray
-    """Of the whole picture, length one: by a scorer that knows scenes, else the small copy itself."""
-    small_P: np.ndarray
-    """The whole picture, small, in 0..1."""
-    small_face_P: np.ndarray | None
+    """Of the whole picture, length one: by a scorer that knows scenes, else its colours in a coarse grid."""
+    small_HWC: np.ndarray
+    """The middle square of the picture, small, in 0..1."""
+    small_face_HWC: np.ndarray | None
     """The face, small; None where none is known."""
     grain: float
     """Standard deviation of the picture's grain in 8-bit levels."""
@@ -145,12 +145,17 @@ def _small(image: PIL.Image.Image) -> list[int]:
 
 
 def _as_look(kept: dict[str, Any]) -> Look:
-    small_P = np.asarray(kept["small"], np.float64) / 255
+    small_HWC = _small_of(kept["small"])
     scene = kept["scene"]
+    coarse_HWC = small_HWC.reshape(SMALL_PX // 2, 2, SMALL_PX // 2, 2, 3).mean(axis=(1, 3))
     return Look(
         direction_D=None if kept["direction"] is None else np.asarray(kept["direction"], np.float64),
-        scene_D=small_P if scene is None else np.asarray(scene, np.float64),
-        small_P=small_P,
-        small_face_P=None if kept["face"] is None else np.asarray(kept["face"], np.float64) / 255,
+        scene_D=coarse_HWC.ravel() if scene is None else np.asarray(scene, np.float64),
+        small_HWC=small_HWC,
+        small_face_HWC=None if kept["face"] is None else _small_of(kept["face"]),
         grain=kept["grain"],
     )
+
+
+def _small_of(values: list[int]) -> np.ndarray:
+    return np.asarray(values, np.float64).reshape(SMALL_PX, SMALL_PX, 3) / 255

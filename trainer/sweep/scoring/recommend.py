@@ -1,9 +1,9 @@
 """Recommend: which checkpoint at which strength to use, and why. Pure; loads no torch.
 
 The rule: rows that the copying gate rejects are out. Of the others the best balance wins, which is the share reached of
-the photos' own likeness times the flexibility kept. Where it surpasses others by no more than one standard error,
-compared picture by picture of the same prompt and noise, the one among these is taken whose loss on the photos kept out
-of training is lowest, else the earliest, and of that the weakest strength, because less is more flexible.
+the photos' own likeness times the flexibility kept. Where it surpasses others by no more than chance may (a 95 %
+interval, picture by picture of the same prompt and noise), the one among these is taken whose loss on the photos kept
+out of training is lowest, else the earliest, and of that the weakest strength, because less is more flexible.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ...messages import Message
-from ...training.keeping.results import Checkpoints
+from ...training.keeping.results import SOUP_STEP, Checkpoints
 from ..cells import UNTRAINED_STEP
 from ..scores import RowScore, row_name
 from .estimate import Estimate, paired
@@ -44,8 +44,8 @@ def recommend(rated: Sequence[Rated], checkpoints: Checkpoints) -> Choice:
     passed = [one for one in trained if one.row.rejected is None]
     gate: tuple[Message, ...] = ()
     if not passed:
-        fewest = min(one.row.num_copies for one in trained)
-        passed = [one for one in trained if one.row.num_copies == fewest]
+        least = min(map(_repetition, trained))
+        passed = [one for one in trained if _repetition(one) == least]
         gate = (Message("sweep.all_rejected"),)
     by_balance = [one for one in passed if one.row.balance is not None]
     if by_balance and any(one.row.gain is not None and one.row.gain.mean > 0 for one in by_balance):
@@ -63,6 +63,11 @@ def recommend(rated: Sequence[Rated], checkpoints: Checkpoints) -> Choice:
     )
 
 
+def _repetition(rated: Rated) -> tuple[int, float]:
+    """How much of the training photos a row repeats."""
+    return rated.row.num_copies, rated.row.by_heart.mean if rated.row.by_heart else 0.0
+
+
 def _best_balance(rated: Sequence[Rated]) -> tuple[Rated, str]:
     best = max(rated, key=_balance)
     equals = [one for one in rated if one is best or _is_tie(best, one)]
@@ -70,7 +75,7 @@ def _best_balance(rated: Sequence[Rated]) -> tuple[Rated, str]:
         return best, "sweep.best_balance"
     losses = [one.row.validation.mean for one in equals if one.row.validation]
     own = [one for one in equals if one.row.validation and one.row.validation.mean == min(losses)]
-    chosen = min(own or equals, key=lambda one: (one.row.step, one.row.strength))
+    chosen = min(own or equals, key=lambda one: (one.row.step == SOUP_STEP, one.row.step, one.row.strength))
     return chosen, "sweep.best_balance_and_training" if own else "sweep.best_balance_earliest"
 
 
@@ -97,7 +102,7 @@ def lead(best: Rated, other: Rated) -> Estimate | None:
 
 def _is_tie(best: Rated, other: Rated) -> bool:
     ahead = lead(best, other)
-    return ahead is not None and ahead.mean <= (ahead.standard_error or 0.0)
+    return ahead is not None and not ahead.is_above_zero
 
 
 def _balance(rated: Rated) -> float:

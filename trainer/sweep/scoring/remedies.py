@@ -10,6 +10,7 @@ import statistics
 from collections.abc import Iterator, Mapping, Sequence
 
 from ...messages import Message
+from ...training.keeping.results import SOUP_STEP
 from ..cells import UNTRAINED_STEP
 from ..scores import RowScore, row_name
 from .estimate import paired
@@ -75,7 +76,7 @@ def _remedies(
 def still_rising(rows: Sequence[RowScore], chosen: RowScore) -> str | None:
     """How much more alike the last checkpoint is than the one before it, where it is the chosen one and chance is ruled
     out; else None."""
-    same = [row for row in rows if row.strength == chosen.strength and row.step != UNTRAINED_STEP]
+    same = [row for row in rows if row.strength == chosen.strength and row.step not in (UNTRAINED_STEP, SOUP_STEP)]
     if len(same) < 2 or same[-1] is not chosen:
         return None
     pairs = [
@@ -89,7 +90,8 @@ def still_rising(rows: Sequence[RowScore], chosen: RowScore) -> str | None:
 
 def _worse_later(rows: Sequence[RowScore], chosen: RowScore) -> bool:
     """Whether the balance of the last checkpoint is below the chosen one's, beyond both their intervals."""
-    last = next((row for row in reversed(rows) if row.strength == chosen.strength), chosen)
+    of_steps = [row for row in rows if row.strength == chosen.strength and row.step != SOUP_STEP]
+    last = of_steps[-1] if of_steps else chosen
     if last is chosen or not (last.balance and chosen.balance):
         return False
     margins = (last.balance.margin or 0.0) + (chosen.balance.margin or 0.0)

@@ -169,6 +169,8 @@ def _cache_name(kind: str, *made_of: str) -> str:
 def fill_cache(plan: Sequence[PhotoToEncode], encoders: Encoders, cache_dir: Path) -> Iterator[Preparing]:
     """Make whatever the cache lacks: masks, then all captions, then all photos, so that one model is in memory.
 
+    Equal captions and equal photos are encoded once. The text encoder is let go of before the VAE is loaded.
+
     Raises UserError for a photo that is gone or was changed since it was loaded.
     """
     masks = {photo.mask_file: (photo.path.name, partial(_mask_of, photo)) for photo in plan if photo.mask}
@@ -178,8 +180,13 @@ def fill_cache(plan: Sequence[PhotoToEncode], encoders: Encoders, cache_dir: Pat
         for photo in plan
         for caption, file in photo.text_files.items()
     }
-    yield from _fill(texts, "text", cache_dir)
+    encoded_texts = False
+    for event in _fill(texts, "text", cache_dir):
+        encoded_texts = True
+        yield event
     latents = {photo.latents_file: (photo.path.name, partial(_latents_of, photo, encoders)) for photo in plan}
+    if encoded_texts and any(not (cache_dir / file).is_file() for file in latents):
+        encoders.release()
     yield from _fill(latents, "latents", cache_dir)
 
 

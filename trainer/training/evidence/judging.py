@@ -15,6 +15,7 @@ from ..keeping.runs import Run, TrainJob
 from ..session import Session
 from ..step import StepNumbers
 from ..telling.events import Event, Validated, Warned
+from ..update.optimizers import learning_rate_of
 from .holdout import Split, recorded_split, split_dataset
 from .loss_watch import LossWatch, PhotoLoss
 from .validation import sigmas_per_photo, validate
@@ -31,9 +32,15 @@ class Judging:
     """Follows one session from the steps that are done on; of several ranks the first one judges for all."""
 
     def __init__(
-        self, session: Session, run: Run, split: Split, done: int, clock_s: Callable[[], float] = time.monotonic
+        self,
+        session: Session,
+        run: Run,
+        split: Split,
+        done: int,
+        clock_s: Callable[[], float] = time.monotonic,
+        unix_s: Callable[[], float] = time.time,
     ) -> None:
-        self._session, self._run, self._clock_s = session, run, clock_s
+        self._session, self._run, self._clock_s, self._unix_s = session, run, clock_s, unix_s
         self._num_sigmas = self._recorded_sigmas(split) if session.held_out else 0
         self._validations = list(read_validations(run.run_dir, done))
         names = [item.photo.source_path.name for item in split.training.photos]
@@ -45,8 +52,8 @@ class Judging:
         if done == UNTRAINED_STEP:
             yield from self._validate(UNTRAINED_STEP)
 
-    def see(self, step: int, numbers: StepNumbers) -> None:
-        """Write down what a step found out about its photos."""
+    def see(self, step: int, numbers: StepNumbers, seconds: float) -> None:
+        """Write down what a step found out about its photos, and what it took."""
         photos = [self._session.photos[slot.photo_index].photo_index for slot in numbers.slots]
         assert max(photos) < self._num_learned, f"step {step} learned from a held-out photo"
         if not self._session.ranks.is_first:
@@ -55,7 +62,8 @@ class Judging:
             PhotoLoss(photo_index=index, sigma=slot.sigma, loss=slot.loss)
             for index, slot in zip(photos, numbers.slots, strict=True)
         ]
-        append_step(self._run.run_dir, step, numbers.loss, losses)
+        rate = learning_rate_of(self._session.optimizer)
+        append_step(self._run.run_dir, step, numbers.loss, losses, rate=rate, seconds=seconds, at=self._unix_s())
         self._watch.see(losses)
 
     def at_save(self, step: int) -> Iterator[Event]:
@@ -84,8 +92,9 @@ class Judging:
         started_s = self._clock_s()
         validation = validate(self._session, self._num_sigmas, step)
         self._validations.append(validation)
-        append_validation(self._run.run_dir, validation)
-        yield self._told(validation, self._clock_s() - started_s)
+        seconds = self._clock_s() - started_s
+        append_validation(self._run.run_dir, validation, seconds=seconds, at=self._unix_s())
+        yield self._told(validation, seconds)
         since = overfitting_since(self._validations)
         if since is validation:
             best = lowest([one for one in before if one.step != UNTRAINED_STEP])

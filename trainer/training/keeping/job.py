@@ -16,6 +16,8 @@ from .results import Checkpoint
 if TYPE_CHECKING:
     from ..model.zimage import BaseModel
 
+PREVIEWS_NAME = "previews"
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrainJob:
@@ -66,7 +68,7 @@ class Run:
     @property
     def previews_dir(self) -> Path:
         """Pictures drawn while the run trained."""
-        return self.run_dir / "previews"
+        return self.run_dir / PREVIEWS_NAME
 
     def checkpoint_path(self, step: int) -> Path:
         """The LoRA file of a step."""
@@ -78,12 +80,17 @@ class Run:
 
     def lora_files(self) -> list[Checkpoint]:
         """The LoRA files on disk, whole or not, by their steps, the lowest first; times and dates mean nothing."""
-        found = self.lora_dir.glob(f"{_escape_glob(self.lora_dir.name)}_*.safetensors")
-        steps = [(path.stem.rpartition("_")[2], path) for path in found]
-        return sorted(
-            (Checkpoint(step=int(step), path=path) for step, path in steps if step.isdigit() and len(step) == 9),
-            key=lambda checkpoint: checkpoint.step,
-        )
+        return lora_files_in(self.lora_dir)
+
+
+def lora_files_in(lora_dir: Path) -> list[Checkpoint]:
+    """The LoRA files of the run that has this folder for them, whole or not, by their steps, the lowest first."""
+    found = lora_dir.glob(f"{_escape_glob(lora_dir.name)}_*.safetensors")
+    steps = [(path.stem.rpartition("_")[2], path) for path in found]
+    return sorted(
+        (Checkpoint(step=int(step), path=path) for step, path in steps if step.isdigit() and len(step) == 9),
+        key=lambda checkpoint: checkpoint.step,
+    )
 
 
 def _escape_glob(name: str) -> str:

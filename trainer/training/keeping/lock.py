@@ -66,6 +66,21 @@ def read_owner(run_dir: Path) -> dict[str, Any]:
         return dict(unknown)
 
 
+def is_held_elsewhere(run_dir: Path) -> bool:
+    """Whether, as far as its owner's file tells, another program of this machine trains the run. Touches no lock:
+    to look whether it is free would keep out a training that begins in that moment."""
+    owner = read_owner(run_dir)
+    if owner["host"] != platform.node() or not isinstance(owner["pid"], int) or owner["pid"] == os.getpid():
+        return False
+    import psutil
+
+    try:
+        began_s = datetime.datetime.fromisoformat(str(owner["started"])).timestamp()
+        return bool(psutil.Process(owner["pid"]).create_time() <= began_s + 1)  # else a later program with its number
+    except (psutil.Error, ValueError):
+        return False
+
+
 def _ourselves(now: datetime.datetime) -> dict[str, object]:
     program = "/".join(Path(sys.argv[0] or "python").resolve().parts[-2:])
     return {

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .job import Run, TrainJob
 
 _FORMAT_VERSION = 1
-_RECORD = "run.json"
+RECORD_NAME = "run.json"
 
 
 def check_identity(run: Run) -> None:
@@ -26,7 +26,7 @@ def check_identity(run: Run) -> None:
     record = read_record(run.run_dir)
     if record is None:
         if any(run.states_dir.glob("step-*")):
-            raise UserError("train.record_gone", path=run.run_dir / _RECORD, states=run.states_dir)
+            raise UserError("train.record_gone", path=run.run_dir / RECORD_NAME, states=run.states_dir)
         return
     before = record["identity"]
     changed = sorted(name for name in {*before, *run.identity} if before.get(name) != run.identity.get(name))
@@ -60,7 +60,7 @@ def _short(value: object) -> str:
 
 def read_record(run_dir: Path) -> dict[str, Any] | None:
     """What `run.json` says, or None for a folder without one. Raises UserError for one that cannot be read."""
-    path = run_dir / _RECORD
+    path = run_dir / RECORD_NAME
     if not path.is_file():
         return None
     try:
@@ -80,7 +80,7 @@ def write_record(run: Run, job: TrainJob, today: str, done: int, lane: str = "")
     """
     before = read_record(run.run_dir) or {"created": today, "earlier_configs": []}
     earlier = before["earlier_configs"]
-    settings = json.loads(json.dumps(dataclasses.asdict(job.config)))  # lists for tuples, as they come back
+    settings = _settings(job)
     if before.get("config", settings) != settings:
         earlier = [*earlier, {"until": today, "until_step": done, "config": before["config"]}]
     early = early_finish(before)
@@ -90,6 +90,7 @@ def write_record(run: Run, job: TrainJob, today: str, done: int, lane: str = "")
         "slug": slug(run.lora_dir.name),
         "created": before["created"],
         "subject": job.dataset.subject,
+        "base_model": job.base.name,
         "base_kind": job.base.kind,
         "identity": dict(run.identity),
         "config": settings,
@@ -100,8 +101,26 @@ def write_record(run: Run, job: TrainJob, today: str, done: int, lane: str = "")
         "versions": {name: _version(name) for name in ("torch", "diffusers", "peft", "bitsandbytes")},
         "photos": [_photo_record(item) for item in job.dataset.photos],
     }
-    write_text_whole(run.run_dir / _RECORD, json.dumps(record, ensure_ascii=False, indent=1))
+    write_text_whole(run.run_dir / RECORD_NAME, json.dumps(record, ensure_ascii=False, indent=1))
     return record
+
+
+def draft_record(run: Run, job: TrainJob) -> dict[str, Any]:
+    """What can be said of a run before its record is written: who it is, its settings and its photos."""
+    return {
+        "name": run.name,
+        "created": "",
+        "subject": job.dataset.subject,
+        "base_model": job.base.name,
+        "config": _settings(job),
+        "earlier_configs": [],
+        "photos": [_photo_record(item) for item in job.dataset.photos],
+    }
+
+
+def _settings(job: TrainJob) -> dict[str, Any]:
+    """The config as it comes back from JSON: lists for tuples."""
+    return dict(json.loads(json.dumps(dataclasses.asdict(job.config))))
 
 
 def _photo_record(item: CaptionedPhoto) -> dict[str, Any]:
@@ -127,13 +146,13 @@ def record_early_finish(run: Run, job: TrainJob, step: int) -> None:
     """Note in `run.json` that its user had the run end at a step; it counts as finished for these total_steps."""
     early = {"step": step, "total_steps": job.config.total_steps}
     record = {**(read_record(run.run_dir) or {}), "finished_early": early}
-    write_text_whole(run.run_dir / _RECORD, json.dumps(record, ensure_ascii=False, indent=1))
+    write_text_whole(run.run_dir / RECORD_NAME, json.dumps(record, ensure_ascii=False, indent=1))
 
 
 def record_validation(run: Run, validation: Mapping[str, Any]) -> None:
     """Note in `run.json` which photos are held out, and how they are looked at; a run keeps to it to its end."""
     record = {**(read_record(run.run_dir) or {}), "validation": dict(validation)}
-    write_text_whole(run.run_dir / _RECORD, json.dumps(record, ensure_ascii=False, indent=1))
+    write_text_whole(run.run_dir / RECORD_NAME, json.dumps(record, ensure_ascii=False, indent=1))
 
 
 def early_finish(record: Mapping[str, Any]) -> tuple[int, int] | None:

@@ -10,13 +10,19 @@ from ...lora_files.metadata import prompt_prefix
 from ...messages import Message
 from ..evidence.verdict import Validation
 
+SOUP_STEP = -1
+"""Stands where a step would: the mean of several checkpoints was made by none."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Checkpoint:
-    """A LoRA saved at a step."""
+    """A LoRA saved at a step, or the mean of several."""
 
     step: int
+    """SOUP_STEP for a mean."""
     path: Path
+    soup_of: tuple[int, ...] = ()
+    """The steps whose mean it is."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +50,11 @@ class Checkpoints:
     def chosen(self) -> Checkpoint:
         """The recommended checkpoint, else the last."""
         return next((c for c in self.checkpoints if c.step == self.recommended_step), self.checkpoints[-1])
+
+    @property
+    def last_step(self) -> int:
+        """The step of the last that training saved."""
+        return max(checkpoint.step for checkpoint in self.checkpoints)
 
     def choosing(self, step: int | None, strength: float | None = None) -> Checkpoints:
         """The same checkpoints with another one recommended."""

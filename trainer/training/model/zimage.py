@@ -225,7 +225,7 @@ def predict_velocity(
     `text_features` holds one [num_tokens, width] per photo. Z-Image counts time backwards (0 noise, 1 clean) and gives
     the velocity's negative; both are turned round here.
     """
-    dtype = transformer.dtype
+    dtype = transformer.x_pad_token.dtype  # diffusers' own `dtype` walks through all modules: milliseconds a step
     images = list(noisy_BCHW.to(dtype).unsqueeze(2).unbind(0))
     features = [features.to(dtype) for features in text_features]
     # Rounded as in the reference: the sinusoids of time turn one last bit of 1 - sigma into 1e-5 of the gradient.

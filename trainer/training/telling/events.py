@@ -34,6 +34,27 @@ class MemoryTold:
 
 
 @dataclass(frozen=True, kw_only=True)
+class MemoryPlanned:
+    """The figures behind the plan, in bytes: what training is expected to take of the device, part by part."""
+
+    lane: str
+    from_step: int
+    """The first step it holds for."""
+    peak_bytes: int
+    weights_bytes: int
+    lora_bytes: int
+    """With its gradients and the optimizer's state."""
+    activations_bytes: int
+    context_bytes: int
+    host_bytes: int
+    """Pinned system memory for blocks that live there."""
+    usable_bytes: int
+    """What of the device may be used."""
+    seconds_per_step: float
+    fits: bool
+
+
+@dataclass(frozen=True, kw_only=True)
 class Started:
     """The loop begins, or goes on after `first_step - 1` steps that an earlier queue made."""
 
@@ -50,8 +71,13 @@ class StepDone:
     step: int
     total_steps: int
     loss: float
+    learning_rate: float
     seconds_per_step: float
     phase: str
+    used_bytes: int | None = None
+    """Of the device's memory, after the step; None where nothing tells, as on a CPU."""
+    peak_bytes: int | None = None
+    """The most until now."""
 
     @property
     def seconds_left(self) -> float:
@@ -117,6 +143,6 @@ class Finished:
 
 
 Event = (
-    DiskPlanned | MemoryTold | Preparing | Started | StepDone
+    DiskPlanned | MemoryPlanned | MemoryTold | Preparing | Started | StepDone
     | CheckpointSaved | PreviewDrawn | Validated | Warned | Stopped | Finished
 )  # fmt: skip

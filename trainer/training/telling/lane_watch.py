@@ -8,11 +8,12 @@ from collections.abc import Callable, Iterator
 
 import torch
 
-from ...memory.device import measured_peak
+from ...memory.device import measured_now, measured_peak
 from ...memory.planner import Plan, gigabytes, lane_text, next_leaner, pace, plan_message
+from ...memory.quantised import unpacking_message
 from ...memory.watch import SpillWatch
 from ...messages import Message
-from .events import Event, MemoryTold, Warned
+from .events import Event, MemoryPlanned, MemoryTold, Warned
 
 _CHECKED_AFTER_STEPS = 10
 _DAY = "%H:%M"
@@ -32,10 +33,13 @@ class LaneWatch:
         self._durations_s: list[float] = []
         self._spill = SpillWatch()
 
-    def begin(self, num_steps: int) -> Iterator[Event]:
-        """The plan for so many steps, and a warning where it does not fit."""
-        plan = self._plan
+    def begin(self, done: int, last_step: int) -> Iterator[Event]:
+        """The plan for the steps after `done`, and a warning where it does not fit."""
+        plan, num_steps = self._plan, last_step - done
+        yield _planned(plan, done + 1)
         yield MemoryTold(message=plan_message(plan, num_steps, self._end(num_steps * plan.seconds_per_step)))
+        if unpacking := unpacking_message(plan.lane.precision, self._device):
+            yield MemoryTold(message=unpacking)
         if not plan.fits:
             values = {"peak": gigabytes(plan.peak.total), "free": gigabytes(plan.usable_bytes)}
             yield Warned(message=Message("memory.does_not_fit", values))
@@ -50,6 +54,10 @@ class LaneWatch:
             leaner = next_leaner(self._plan.lane, self._plan.num_blocks)
             shown = lane_text(leaner or self._plan.lane, self._plan.num_blocks)
             yield Warned(message=Message("memory.spill", {"times": round(times), "step": step, "leaner": shown}))
+
+    def memory(self) -> tuple[int | None, int | None]:
+        """What training holds of the device now and has held at most, in bytes; None where nothing tells."""
+        return measured_now(self._device), measured_peak(self._device)
 
     def _checked(self, num_left: int) -> Message:
         usual_s = statistics.median(self._durations_s)
@@ -68,3 +76,20 @@ class LaneWatch:
         now = self._now()
         end = now + datetime.timedelta(seconds=seconds)
         return end.strftime(_DAY if end.date() == now.date() else _OTHER_DAY)
+
+
+def _planned(plan: Plan, from_step: int) -> MemoryPlanned:
+    peak = plan.peak
+    return MemoryPlanned(
+        lane=lane_text(plan.lane, plan.num_blocks),
+        from_step=from_step,
+        peak_bytes=int(peak.total),
+        weights_bytes=int(peak.weights),
+        lora_bytes=int(peak.lora + peak.gradients + peak.optimizer),
+        activations_bytes=int(peak.activations + peak.workspace),
+        context_bytes=int(peak.context),
+        host_bytes=int(plan.host_bytes),
+        usable_bytes=int(plan.usable_bytes),
+        seconds_per_step=plan.seconds_per_step,
+        fits=plan.fits,
+    )

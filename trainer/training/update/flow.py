@@ -7,6 +7,7 @@ Every draw is a pure function of (seed, what it is for, step, slot), so resuming
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from functools import lru_cache
 
 import torch
@@ -32,42 +33,61 @@ _WEIGHT_VALUES = (
 )  # fmt: skip
 
 
-def named_generator(seed: int, *name: str | int) -> torch.Generator:
-    """A CPU generator of its own for each thing that is drawn, e.g. `(seed, "noise", step, slot)`."""
+def named_generator(seed: int, *name: str | int, device: torch.device | str = "cpu") -> torch.Generator:
+    """A generator of its own for each thing that is drawn, e.g. `(seed, "noise", step, slot)`.
+
+    The same on every machine; on another kind of device it gives other numbers.
+    """
     digest = hashlib.sha256(repr((seed, *name)).encode()).digest()
-    return torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1)
+    return torch.Generator(device).manual_seed(int.from_bytes(digest[:8], "big") >> 1)
 
 
 def draw_sigma(
     timestep_type: str, generator: torch.Generator, *, bias: str = "balanced", mean: float = 0.0, std: float = 1.0
 ) -> tuple[Tensor, Tensor]:
-    """One sigma (0 clean, 1 noise) and the weight of its loss, two fp32 scalars.
+    """One sigma (0 clean, 1 noise) and the weight of its loss, two fp32 scalars on the generator's device, which
+    nobody waits for.
 
     `sigmoid`: sigmoid of a normal number; `logit_normal`: of one with the given mean and standard deviation. `linear`,
     `weighted`: even over 1, 0.999, ... 0.002. `shift`: that, shifted by 3 towards noise. The last of the 1000 entries
     is never drawn, as in the reference. `bias` goes with any of them: `content` takes the entries at the cube of an
     even number from the noisy end, where composition is decided, `style` as far from the clean end.
     """
-    weight = torch.ones(())
+    device = generator.device
+    weight = torch.ones((), device=device)
     place = None if bias == "balanced" else _biased_place(bias, generator)
     if timestep_type in ("sigmoid", "logit_normal"):
-        normal = torch.randn((), generator=generator) if place is None else -torch.special.ndtri(place).float()
+        if place is None:
+            normal = torch.randn((), generator=generator, device=device)
+        else:
+            normal = -torch.special.ndtri(place).float()
         return torch.sigmoid(normal if timestep_type == "sigmoid" else mean + std * normal), weight
     last = NUM_TIMESTEPS - 2
     if place is None:
-        index = int(torch.randint(0, last + 1, (), generator=generator))
+        index = torch.randint(0, last + 1, (), generator=generator, device=device)
     else:
-        index = min(int(place * NUM_TIMESTEPS), last)
+        index = (place * NUM_TIMESTEPS).long().clamp(max=last)
     if timestep_type == "shift":
-        return shifted_sigmas()[index], weight
-    sigma = torch.linspace(1000, 1, NUM_TIMESTEPS)[index] / 1000
-    return sigma, loss_weights()[index] if timestep_type == "weighted" else weight
+        return torch.take(_on(device, shifted_sigmas), index), weight
+    sigma = torch.take(_on(device, _even_sigmas), index)
+    return sigma, torch.take(_on(device, loss_weights), index) if timestep_type == "weighted" else weight
 
 
 def _biased_place(bias: str, generator: torch.Generator) -> Tensor:
     """A place among all sigmas from the noisiest (0) to the cleanest (1), fp64."""
-    cube = torch.rand((), generator=generator, dtype=torch.float64) ** 3
+    cube = torch.rand((), generator=generator, dtype=torch.float64, device=generator.device) ** 3
     return cube if bias == "content" else 1 - cube
+
+
+@lru_cache
+def _on(device: torch.device, table: Callable[[], Tensor]) -> Tensor:
+    """A table of 1000 numbers on a device."""
+    return table().to(device)
+
+
+@lru_cache(maxsize=1)
+def _even_sigmas() -> Tensor:
+    return torch.linspace(1000, 1, NUM_TIMESTEPS) / 1000
 
 
 @lru_cache(maxsize=1)

@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 
 from ...messages import Message, UserError
+from .eight_bit import EightBitOptimizer
+from .sharded import ShardedAdamW, ShardedOptimizer
 
 if TYPE_CHECKING:
     from ..config import TrainConfig
@@ -56,7 +58,9 @@ def make_optimizer(config: TrainConfig, parameters: list[torch.nn.Parameter]) ->
     make = _optimizer_class(config.optimizer)
     rate, decay = config.learning_rate, config.weight_decay
     if config.optimizer == "lion8bit":
-        return make(parameters, lr=rate, betas=(0.9, 0.99), weight_decay=decay)
+        return make(parameters, kind="lion", lr=rate, betas=(0.9, 0.99), weight_decay=decay)
+    if config.optimizer == "adam8bit":
+        return make(parameters, kind="adam", lr=rate, betas=_BETAS, eps=_EPS, weight_decay=decay)
     if config.optimizer == "adafactor":
         return make(parameters, lr=rate, weight_decay=decay, scale_parameter=False, relative_step=False)
     if config.optimizer == "prodigy":
@@ -74,14 +78,10 @@ def _optimizer_class(name: str) -> Callable[..., Any]:
     """The library's class of an optimizer. Raises UserError naming the package to install."""
     package = {"prodigy": "prodigyopt", "schedule-free": "schedulefree", "adafactor": "transformers"}
     try:
-        if name == "adam8bit":
-            from bitsandbytes.optim import AdamW8bit
+        if name in ("adam8bit", "lion8bit"):
+            import bitsandbytes.functional  # noqa: F401
 
-            return AdamW8bit
-        if name == "lion8bit":
-            from bitsandbytes.optim import Lion8bit
-
-            return Lion8bit
+            return EightBitOptimizer
         if name == "prodigy":
             from prodigyopt import Prodigy
 
@@ -99,13 +99,25 @@ def _optimizer_class(name: str) -> Callable[..., Any]:
             values = dict(optimizer=name, package=package[name], python=sys.executable, reason=error)
             raise UserError("train.no_optimizer_package", **values) from error
         raise UserError("train.no_bitsandbytes", optimizer=name, reason=error) from error
-    return torch.optim.AdamW
+    return ShardedAdamW
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, learning_rate: float) -> None:
     """The rate of the next update; Prodigy multiplies its own by it."""
     for group in optimizer.param_groups:
         group["lr"] = learning_rate
+
+
+def learning_rate_of(optimizer: torch.optim.Optimizer) -> float:
+    """The rate of the last update, with the factor that Prodigy has found."""
+    group = optimizer.param_groups[0]
+    return float(group["lr"]) * float(group.get("d", 1.0))
+
+
+def gathered(optimizer: torch.optim.Optimizer, parameters: Mapping[str, Tensor]) -> list[Tensor]:
+    """The tensors whose `.grad` an update will learn from, all gradients in them: the fewer the better."""
+    trained = optimizer.gather() if isinstance(optimizer, ShardedOptimizer) else parameters.values()
+    return [tensor for tensor in trained if tensor.grad is not None]
 
 
 @torch.no_grad()
@@ -145,12 +157,15 @@ def optimizer_state(optimizer: torch.optim.Optimizer, parameters: Mapping[str, T
 def restore_optimizer(
     optimizer: torch.optim.Optimizer, parameters: Mapping[str, Tensor], state: OptimizerState
 ) -> None:
-    """Give every parameter and group its state back, on the parameter's device; AdamW keeps its `step` on the CPU."""
+    """Give every parameter and group its state back, on the parameter's device."""
     tensors, numbers = state
     for key, tensor in tensors.items():
         name, state_name = key.split("|")
-        device = "cpu" if state_name == "step" else parameters[name].device
-        optimizer.state[parameters[name]][state_name] = tensor.to(device)
+        owned = optimizer.state[parameters[name]]
+        if state_name in owned:  # it may be a part of a larger tensor
+            owned[state_name].copy_(tensor)
+        else:
+            owned[state_name] = tensor.to(parameters[name].device)
     groups = {f"group {index}": group for index, group in enumerate(optimizer.param_groups)}
     for key, number in numbers.items():
         name, state_name = key.split("|")

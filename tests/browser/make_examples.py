@@ -1,6 +1,6 @@
 """Writes the example workflows, .json and .jpg, by drawing each graph on a real canvas.
 
-    python -m tests.browser.make_quick_start
+    python -m tests.browser.make_examples
 
 Run it again when a node's widgets change: the front end saves widget values by position.
 """
@@ -16,7 +16,8 @@ from typing import Any
 from PIL import Image
 
 from tests.browser.canvas import open_canvas, show_workflow
-from tests.browser.example_graphs import ASKS_FOR, MODELS, OURS, ExampleGraph, photos_graph, quick_start_graph
+from tests.browser.examples.graphs import GRAPHS
+from tests.browser.examples.parts import MODELS, OURS, ExampleGraph
 from tests.comfyui.server import PACK_NAME, REPOSITORY, ComfyServer
 
 _DRAW = """async ({nodes, links, groups}) => {
@@ -55,6 +56,24 @@ _DRAW = """async ({nodes, links, groups}) => {
 }"""
 
 
+_EXTENT = """() => {
+    const items = [...app.rootGraph.nodes, ...app.rootGraph.groups].map(item => item.boundingRect ?? item.bounding)
+    const [left, top] = [0, 1].map(axis => Math.min(...items.map(box => box[axis])) - 20)
+    const [right, bottom] = [0, 1].map(axis => Math.max(...items.map(box => box[axis] + box[axis + 2])) + 20)
+    const {scale, offset} = app.canvas.ds
+    const canvas = app.canvas.canvas.getBoundingClientRect()
+    return {
+        x: canvas.left + (left + offset[0]) * scale, y: canvas.top + (top + offset[1]) * scale,
+        width: (right - left) * scale, height: (bottom - top) * scale,
+    }
+}"""
+"""The part of the page that the graph takes."""
+_WITHOUT_FURNITURE = """() => {
+    app.extensionManager.setting.set('Comfy.Minimap.Visible', false)
+    app.extensionManager.setting.set('LiteGraph.Canvas.MinFontSizeForLOD', 0)
+}"""
+
+
 def main() -> None:
     """Draw, save, and photograph each."""
     with tempfile.TemporaryDirectory() as folder:
@@ -62,28 +81,37 @@ def main() -> None:
         for file, _, kind in MODELS.values():  # so that the file lists know them; nothing reads them
             (server.base_dir / "models" / kind).mkdir(exist_ok=True)
             (server.base_dir / "models" / kind / file).touch()
-        with server, open_canvas(server, 3000, 1900) as page:
-            for graph in (quick_start_graph(), photos_graph()):
-                _make(page, graph)
+        with server:
+            for graph in GRAPHS:
+                # A page each: the front end gives a new node the values of one that had its id before.
+                with open_canvas(server, 3000, 1900) as page:
+                    page.evaluate(_WITHOUT_FURNITURE)
+                    _make(page, graph())
 
 
 def _make(page: Any, graph: ExampleGraph) -> None:
     drawn = page.evaluate(_DRAW, dict(nodes=graph.nodes, links=graph.links, groups=graph.groups))
-    workflow = _tidy(drawn["workflow"], drawn["ids"])
+    workflow = _tidy(
+        drawn["workflow"], {str(drawn["ids"][name]): node["asks_for"] for name, node in graph.nodes.items()}
+    )
     graph.path.parent.mkdir(exist_ok=True)
     graph.path.write_text(json.dumps(workflow, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     show_workflow(page, json.loads(graph.path.read_text(encoding="utf-8")))
-    _save_thumbnail(page.screenshot(), graph.path.with_suffix(".jpg"))
+    _save_thumbnail(page.screenshot(clip=page.evaluate(_EXTENT)), graph.path.with_suffix(".jpg"))
 
 
-def _tidy(workflow: dict[str, Any], ids: dict[str, str]) -> dict[str, Any]:
-    """Without the front end's empty fields, with the files each loader asks for and the packs the nodes come from."""
-    names = {str(node_id): name for name, node_id in ids.items()}
+def _tidy(workflow: dict[str, Any], asked_for: dict[str, tuple[str, ...]]) -> dict[str, Any]:
+    """Without the front end's empty fields, with the files each loader asks for and the packs the nodes come from.
+
+    `asked_for`: by node id, entries of MODELS. Labels go too, so that each user sees their own language's.
+    """
     for node in workflow["nodes"]:
         properties = node["properties"]
         if node["type"] not in ("MarkdownNote", "Note"):
             properties["cnr_id"] = PACK_NAME if node["type"] in OURS else "comfy-core"
-        files = [MODELS[key] for key in ASKS_FOR.get(names[str(node["id"])], [])]
+        for socket in (*node.get("inputs", ()), *node.get("outputs", ())):
+            socket.pop("localized_name", None)
+        files = [MODELS[key] for key in asked_for[str(node["id"])]]
         if files:
             properties["models"] = [dict(name=name, url=url + name, directory=folder) for name, url, folder in files]
     workflow["extra"] = {}
@@ -100,7 +128,7 @@ def _without_empty(value: Any) -> Any:
 def _save_thumbnail(png: bytes, path: Path) -> None:
     image = Image.open(io.BytesIO(png)).convert("RGB")
     image.thumbnail((1200, 800), Image.Resampling.LANCZOS)
-    image.save(path, quality=85)
+    image.save(path, quality=80)
 
 
 if __name__ == "__main__":
