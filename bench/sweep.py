@@ -3,12 +3,14 @@
     python -m bench.sweep                (a ComfyUI as CONTRIBUTING.md prepares one; about five minutes on two cores)
 
 The same cells are made by KSampler, VAEDecode and SaveImage, with CLIPTextEncode once per prompt and core's own LoRA
-loader once per row, and by CheckpointSweep, in turn. A ratio compares two queues that follow each other.
+loader once per row, and by CheckpointSweep, in turn. A ratio compares two queues that follow each other: the sweep's
+over the plain queue's, and over the calls of KSampler, VAEDecode and SaveImage alone.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import shlex
 import statistics
@@ -45,22 +47,22 @@ def main() -> None:
         write_single_files(REPOSITORY / "pocket" / "model", pocket)
         with pocket_base(Path(folder) / "comfyui", pocket, REPOSITORY / "pocket") as server:
             rounds = measure(server, chosen.rounds)
-    print("| round | pictures | plain nodes s | sweep: drawing s | with scores and grid s | drawing | all |")
-    print("|---|---|---|---|---|---|---|")
+    print("| round | pictures | plain queue s | of it the pictures' s | sweep: drawing s | with scores and grid s |")
+    print("|---|---|---|---|---|---|")
     for number, one in enumerate(rounds, start=1):
-        drawing, whole = (one[name] / one["plain_s"] for name in ("drawing_s", "whole_s"))
-        seconds = f"{one['plain_s']:.1f} | {one['drawing_s']:.1f} | {one['whole_s']:.1f}"
-        print(f"| {number} | {one['pictures']:.0f} | {seconds} | {drawing:.3f} | {whole:.3f} |")
-    drawing, whole = (
-        statistics.median(one[name] / one["plain_s"] for one in rounds) for name in ("drawing_s", "whole_s")
-    )
-    print(f"median: drawing {drawing:.3f}, with scores and grid {whole:.3f} of what the plain nodes take")
+        seconds = " | ".join(f"{one[name]:.1f}" for name in ("plain_s", "calls_s", "drawing_s", "whole_s"))
+        print(f"| {number} | {one['pictures']:.0f} | {seconds} |")
+    medians = {
+        f"{part} over {base}": statistics.median(one[f"{part}_s"] / one[f"{base}_s"] for one in rounds)
+        for base in ("calls", "plain")
+        for part in ("drawing", "whole")
+    }
+    print("; ".join(f"{name} {ratio:.3f}" for name, ratio in medians.items()))
     if chosen.json:
         head = {
             "command": shlex.join(["python", "-m", "bench.sweep", *sys.argv[1:]]),
             "machine": describe(torch.device("cpu")),
         }
-        medians = {"drawing": drawing, "whole": whole}
         chosen.json.write_text(json.dumps({**head, "medians": medians, "rounds": rounds}, indent=1), encoding="utf-8")
 
 
@@ -102,7 +104,7 @@ def sweep_seconds(server: ComfyServer, graph: Graph, sweep: str) -> dict[str, fl
 
 
 def plain_seconds(server: ComfyServer, graph: Graph, sweep: str, seed: int) -> dict[str, float]:
-    """The whole queue of plain nodes."""
+    """The whole queue of plain nodes, and of it what KSampler, VAEDecode and SaveImage took."""
     inputs = graph[sweep]["inputs"]
     plain = {id_: node for id_, node in graph.items() if node["class_type"].startswith("Pocket")}
     plain[str(inputs["model"][0])] = graph[str(inputs["model"][0])]
@@ -134,9 +136,20 @@ def plain_seconds(server: ComfyServer, graph: Graph, sweep: str, seed: int) -> d
             plain[f"decoded{place}"] = _node("VAEDecode", samples=[f"sampled{place}", 0], vae=inputs["vae"])
             plain[f"saved{place}"] = _node("SaveImage", images=[f"decoded{place}", 0], filename_prefix="plain")
             saved.append(f"saved{place}")
-    ran = server.run(plain, only=saved)
+    began: list[tuple[str, float]] = []
+
+    def note(message: dict) -> None:
+        if message["type"] == "executing":
+            began.append((message["data"]["node"] or "", time.time()))
+
+    ran = server.run(plain, only=saved, on_message=note)
     assert ran.status == "success", ran.error
-    return {"plain_s": ran.seconds}
+    calls_s = sum(
+        end_s - began_s
+        for (node, began_s), (_, end_s) in itertools.pairwise(began)
+        if node.startswith(("sampled", "decoded", "saved"))
+    )
+    return {"plain_s": ran.seconds, "calls_s": calls_s}
 
 
 def _node(class_type: str, **inputs: object) -> dict:

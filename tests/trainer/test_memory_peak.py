@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +94,7 @@ def test_the_sum_of_the_named_parts_is_within_7_percent_of_the_measured_peak(
     session = open_session(job, encoded, CPU, plan=plan)
     train_step(session, 1)  # makes the optimizer's state
     state = state_bytes(session)
+    gc.collect()  # what other tests left behind would count as given back by the step
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profile:
         train_step(session, 2)
     measured = held_bytes(session) + state + highest_allocation(profile)

@@ -151,6 +151,8 @@ def test_a_refused_adapter_leaves_nothing_that_stands_in_the_way_of_the_right_on
         run_through(job)
     assert caught.value.message.key == "adapter.other_width"
     run_dir = job.runs_dir / "ada"
-    assert {path.name for path in run_dir.iterdir()} <= {"cache", "run.lock"} and not (job.loras_dir / "ada").exists()
+    assert {path.name for path in run_dir.iterdir()} <= {"cache", "events.jsonl", "run.lock"} and not (
+        job.loras_dir / "ada"
+    ).exists()
     assert not list(tmp_path.rglob("*.tmp"))
     assert losses_of(run_through(make_job(adapter=tiny_adapter, total_steps=1))).keys() == {1}

@@ -5,7 +5,7 @@ import { makeChart } from "./chart.js";
 import { at, layOut, pointAt, stepByKey } from "./curve.js";
 import { paintRun } from "./paint.js";
 import { SHARES } from "./panel_state.js";
-import { firstStep, lastStep } from "./points.js";
+import { lastStep } from "./points.js";
 import { countText, lossText, rateText } from "./words.js";
 
 const INKS = ["raw", "trend", "validation", "checkpoint", "recommended", "axis", "quiet", "text", "band"];
@@ -62,7 +62,7 @@ export function makeCurve(hands) {
     if (readout.textContent !== text) readout.textContent = text;
     const now = points.step[index] ?? 0;
     if (cursor || document.activeElement !== chart.canvas) {
-      chart.say({ min: firstStep(points), max: Math.max(1, lastStep(points)), now, text });
+      chart.say({ min: points.step[0] ?? 1, max: Math.max(1, lastStep(points)), now, text });
     }
   }
 
