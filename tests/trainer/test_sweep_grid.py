@@ -5,13 +5,14 @@ import math
 
 import PIL.Image
 import pytest
-from PIL import ImageChops
+from PIL import ImageChops, ImageFont
 
 from tests.trainer.sweep_parts import MeanColour, Painter, make_checkpoints
 from trainer.labels import Labels
+from trainer.messages import sentence
 from trainer.pictures import font
 from trainer.sweep.cells import SweepConfig
-from trainer.sweep.grid import label_rows
+from trainer.sweep.grid import label_rows, legend
 from trainer.sweep.run import sweep
 from trainer.sweep.scoring.judge import Judging
 from trainer.sweep.scoring.photos import JudgedBy, KnownPhoto
@@ -126,3 +127,19 @@ def test_a_grid_of_many_rows_or_columns_keeps_to_a_size_that_programs_open(tmp_p
     steps = range(10, 10 + 10 * num_rows, 10)
     with PIL.Image.open(swept(tmp_path, steps, config, size_px=(256, 256)).grid_path) as grid:
         assert grid.width < 8000 and grid.height < 14_000
+
+
+def test_prompts_that_the_grid_can_only_number_are_told_beside_it(tmp_path):
+    config = SweepConfig(canary="", prompts=("a photo of [subject]", "[subject]在海边"), num_seeds=1)
+    result = swept(tmp_path, (100,), config)
+    (told,) = legend(result.cells, ImageFont.load_default(14))
+    assert told.values == {"number": 2, "prompt": "Mila在海边"}
+    assert "2" in sentence(told, "zh") and "Mila在海边" in sentence(told, "en")
+    assert legend(result.cells[:1], ImageFont.load_default(14)) == ()
+    assert all(one in result.scores.notes for one in legend(result.cells)), "with the system's own fonts"
+
+
+def test_a_long_name_and_long_seeds_stay_within_the_picture(tmp_path):
+    config = SweepConfig(canary="", prompts=("a",), num_seeds=1, seed=2**62)
+    usual, long = (swept(tmp_path, (100,), dataclasses.replace(config, seed=seed)).read_grid() for seed in (1, 2**62))
+    assert long.size == usual.size

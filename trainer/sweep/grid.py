@@ -9,7 +9,8 @@ import PIL.Image
 from PIL import ImageDraw
 
 from ..labels import Labels
-from ..pictures import Font, font
+from ..messages import Message
+from ..pictures import Font, fit_text, font
 from ..training.keeping.results import SOUP_STEP
 from .cells import UNTRAINED_STEP, RenderedCell
 from .scores import Scores
@@ -70,7 +71,7 @@ def draw_grid(
 ) -> PIL.Image.Image:
     """The grid, RGB. Pictures larger than a cell are scaled down; labels are wrapped, never cut.
 
-    Words that no font of this system can draw are said in English, and a prompt by its number.
+    Words that no font of this system can draw are said in English, and a prompt by its number (see `legend`).
     """
     by_place = {(one.cell.step, one.cell.strength, one.cell.prompt, one.cell.seed): one.path for one in rendered}
     prompts = list(dict.fromkeys(one.cell.prompt for one in rendered))
@@ -99,7 +100,8 @@ def draw_grid(
     )
     width_px = layout.left_px(len(prompts) * len(seeds)) + _GAP_PX
     picture = PIL.Image.new("RGB", (width_px, layout.header_px + sum(map(layout.row_px, rows)) + _GAP_PX), _BACKGROUND)
-    _draw_header(picture, layout, [labels.say("sweep.seed", seed=seed) for seed in seeds])
+    seed_labels = [fit_text(labels.say("sweep.seed", seed=seed), text_font, cell_px[0]) for seed in seeds]
+    _draw_header(picture, layout, seed_labels)
     top_px = layout.header_px
     for row in rows:
         _draw_label(picture, layout, row, top_px)
@@ -109,6 +111,17 @@ def draw_grid(
             picture.paste(shown, (layout.left_px(column_index), top_px + _GAP_PX))
         top_px += layout.row_px(row)
     return picture
+
+
+def legend(rendered: Sequence[RenderedCell], with_font: Font | None = None) -> tuple[Message, ...]:
+    """What the prompts say that the grid can only number, for want of a font on this system."""
+    prompts = dict.fromkeys(one.cell.prompt for one in rendered)
+    labels = Labels(with_font or font(_SMALLEST_TEXT_PX), "en")
+    return tuple(
+        Message("sweep.legend", {"number": number, "prompt": prompt})
+        for number, prompt in enumerate(prompts, start=1)
+        if not labels.own(prompt, "")
+    )
 
 
 def _cell_size(image_px: tuple[int, int], num_columns: int, num_rows: int) -> tuple[int, int]:
@@ -147,7 +160,8 @@ def label_rows(rendered: Sequence[RenderedCell], scores: Scores, last_step: int,
 
 def _draw_header(picture: PIL.Image.Image, layout: _Layout, seed_labels: Sequence[str]) -> None:
     draw = ImageDraw.Draw(picture)
-    draw.text((_GAP_PX, _GAP_PX), layout.title, fill=_FAINT, font=layout.text_font)
+    title = fit_text(layout.title, layout.text_font, picture.width - 2 * _GAP_PX)
+    draw.text((_GAP_PX, _GAP_PX), title, fill=_FAINT, font=layout.text_font)
     for prompt_index, lines in enumerate(layout.prompt_lines):
         left_px = layout.left_px(prompt_index * layout.num_seeds)
         for line_index, line in enumerate(lines):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import time
@@ -16,7 +17,7 @@ from ..files import file_hash, remove_unfinished, write_text_whole, write_whole
 from ..messages import UserError
 from ..training.keeping.results import Checkpoints
 from .cells import Cell, RenderedCell, SweepConfig, plan_cells
-from .grid import draw_grid
+from .grid import draw_grid, legend
 from .pace import keep_pace, known_pace_s
 from .scores import Scores, as_json, score_table
 from .scoring.judge import Judging, judge_cells
@@ -80,6 +81,7 @@ def sweep(
         keep_pace(cells_dir, settings, pace_s)  # at once: who cancels is told the time the next time
         progress(num_there + num_done, len(rendered), pace_s * (len(missing) - num_done))
     scores = judge_cells(rendered, checkpoints, judging)
+    scores = dataclasses.replace(scores, notes=(*scores.notes, *legend(rendered)))
     write_text_whole(cells_dir / "scores.json", json.dumps(as_json(scores), ensure_ascii=False, indent=1))
     write_text_whole(cells_dir / "scores.csv", "\ufeff" + score_table(scores))  # the mark has Excel read it as UTF-8
     grid = draw_grid(
