@@ -20,6 +20,9 @@ pytestmark = pytest.mark.comfyui
 
 EVENT = "zimage_lora.event"
 
+NAME = "小红在看"
+"""A name of its own: other files train on the same server."""
+
 
 class Onlooker:
     """A second client: it has queued nothing, and hears what our nodes tell every page."""
@@ -66,8 +69,8 @@ class Onlooker:
 def test_a_run_queued_through_the_api_is_followed_by_a_second_page_and_by_one_that_comes_later(
     server: ComfyServer,
 ) -> None:
-    graph = pocket_graph(server.get("/object_info"), run_name="小红", total_steps=2000, save_every=10)
-    run_id = slug("小红")
+    graph = pocket_graph(server.get("/object_info"), run_name=NAME, total_steps=2000, save_every=10)
+    run_id = slug(NAME)
     with Onlooker(server) as page:
         prompt_id = server.post("/prompt", {"prompt": graph})["prompt_id"]  # as a script does: no client, no workflow
 
@@ -76,7 +79,7 @@ def test_a_run_queued_through_the_api_is_followed_by_a_second_page_and_by_one_th
         assert (encoding["run"], encoding["workflow"], listed["name"], listed["state"]) == (
             run_id,
             None,
-            "小红",
+            NAME,
             "running",
         )
         assert listed["live"]["prompt_id"] == prompt_id and listed["live"]["node"] == node_of(graph, "TrainZImageLoRA")

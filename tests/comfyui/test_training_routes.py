@@ -105,7 +105,7 @@ def test_no_path_leads_out_of_the_run_folders(server: ComfyServer) -> None:
     (outside / "run.json").write_text(json.dumps(record))
     (server.base_dir / "output/run.json").write_text(json.dumps(record))
     (runs_dir / "secret").symlink_to(outside, target_is_directory=True)
-    before = files_under(server.base_dir / "output", server.base_dir / "models", outside)
+    before, logged = files_under(server.base_dir / "output", server.base_dir / "models", outside), len(server.log())
     ids = [*awkward_ids(1000), *(f"{name}-0123abcd".encode() for name in ("secret", "run", "mila"))]
     for number, run_id in enumerate(ids):
         method = (b"GET", b"POST")[number % 2]
@@ -117,7 +117,7 @@ def test_no_path_leads_out_of_the_run_folders(server: ComfyServer) -> None:
         )
     assert "7781" not in json.dumps(server.get("/zimage_lora/runs"))
     assert files_under(server.base_dir / "output", server.base_dir / "models", outside) == before
-    assert "Traceback" not in server.log()
+    assert "Traceback" not in server.log()[logged:]
 
 
 def test_save_now_goes_on_and_finish_now_ends_the_training_so_that_the_next_nodes_run(server: ComfyServer) -> None:
