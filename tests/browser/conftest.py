@@ -1,4 +1,4 @@
-"""Skips the tests in a browser where there is no ComfyUI, and says how many at the end."""
+"""What the tests in a browser share; skips them where there is no ComfyUI, and says how many at the end."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,3 +19,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Iterator[None]:
     yield  # pytest's own summary first: the count comes last
     print_skipped(terminalreporter, HERE)
+
+
+@pytest.fixture(scope="module", params=["classic", "new"])
+def design(request: pytest.FixtureRequest) -> str:
+    """The node design."""
+    return str(request.param)

@@ -29,12 +29,6 @@ pytestmark = [pytest.mark.browser, pytest.mark.skipif(bool(browser_missing()), r
 PLAIN = "a photo of Mila"
 
 
-@pytest.fixture(scope="module", params=["classic", "new"])
-def design(request: pytest.FixtureRequest) -> str:
-    """The node design."""
-    return str(request.param)
-
-
 @pytest.fixture(scope="module")
 def page(server: ComfyServer, design: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """A page of that design, with the nodes on it, queued once."""

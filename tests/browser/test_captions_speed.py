@@ -27,12 +27,6 @@ SHARE = 0.75
 """Where its software draws them, ours may be this share of a plain list's."""
 
 
-@pytest.fixture(params=["classic", "new"])
-def design(request: pytest.FixtureRequest) -> str:
-    """The node design."""
-    return str(request.param)
-
-
 @pytest.fixture
 def page(server: ComfyServer, design: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """A page of that design, with the nodes on it, queued once."""

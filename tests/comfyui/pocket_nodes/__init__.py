@@ -3,8 +3,8 @@
 from comfy_api.latest import ComfyExtension, io
 
 from .loaders import PocketClipLoader, PocketModelLoader, PocketVaeLoader, PocketVisionLoader
-from .probes import PocketCountTransformers, PocketDigest, PocketProbe
-from .quantised import PocketCountHooks, PocketQuantisedLoader
+from .probes import PocketCountHooks, PocketCountTransformers, PocketDigest, PocketProbe
+from .quantised import PocketQuantisedLoader
 
 
 class PocketExtension(ComfyExtension):

@@ -11,24 +11,31 @@ from comfy_api.latest import io
 from safetensors.torch import load_file, save_file
 
 
+def probe_schema(node_id: str, *inputs: io.Input) -> io.Schema:
+    """A node that only shows what it finds, anew at every queue."""
+    return io.Schema(
+        node_id=node_id, category="pocket", is_output_node=True, not_idempotent=True, inputs=list(inputs), outputs=[]
+    )
+
+
+def num_hooks(model) -> list[int]:
+    """How many forward hooks are on each of a loaded MODEL's modules; loading takes off what a clone had merged."""
+    model_management.load_models_gpu([model])
+    return [len(module._forward_hooks) for module in model.model.modules()]
+
+
 class PocketProbe(io.ComfyNode):
     """Reads `noisy`, `pixels` and `sigma` from a file in input/ and writes what the parts make of them to output/."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
-            node_id="PocketProbe",
-            category="pocket",
-            is_output_node=True,
-            not_idempotent=True,
-            inputs=[
-                io.Model.Input("model"),
-                io.Clip.Input("clip"),
-                io.Vae.Input("vae"),
-                io.String.Input("prompt"),
-                io.String.Input("file"),
-            ],
-            outputs=[],
+        return probe_schema(
+            "PocketProbe",
+            io.Model.Input("model"),
+            io.Clip.Input("clip"),
+            io.Vae.Input("vae"),
+            io.String.Input("prompt"),
+            io.String.Input("file"),
         )
 
     @classmethod
@@ -54,9 +61,7 @@ class PocketCountTransformers(io.ComfyNode):
 
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
-            node_id="PocketCountTransformers", category="pocket", is_output_node=True, not_idempotent=True, outputs=[]
-        )
+        return probe_schema("PocketCountTransformers")
 
     @classmethod
     def fingerprint_inputs(cls) -> float:
@@ -75,14 +80,7 @@ class PocketDigest(io.ComfyNode):
 
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
-            node_id="PocketDigest",
-            category="pocket",
-            is_output_node=True,
-            not_idempotent=True,
-            inputs=[io.Model.Input("model")],
-            outputs=[],
-        )
+        return probe_schema("PocketDigest", io.Model.Input("model"))
 
     @classmethod
     def fingerprint_inputs(cls, **_) -> float:
@@ -90,11 +88,23 @@ class PocketDigest(io.ComfyNode):
 
     @classmethod
     def execute(cls, model) -> io.NodeOutput:
-        model_management.load_models_gpu([model])  # takes off what a clone with a LoRA had merged
+        hooks = sum(num_hooks(model))
         digest = hashlib.sha256()
         for name, weight in sorted(model.model.state_dict().items()):
             digest.update(name.encode())
             digest.update(weight.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
-        hooks = sum(len(module._forward_hooks) for module in model.model.modules())
         counts = [len(model.patches), len(model.backup), hooks]
         return io.NodeOutput(ui={"digest": [digest.hexdigest()], "counts": counts})
+
+
+class PocketCountHooks(io.ComfyNode):
+    """How many forward hooks are on the model's modules, while it is loaded."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return probe_schema("PocketCountHooks", io.Model.Input("model"))
+
+    @classmethod
+    def execute(cls, model) -> io.NodeOutput:
+        hooks = num_hooks(model)
+        return io.NodeOutput(ui={"hooks": [sum(hooks)], "hooked": [sum(num > 0 for num in hooks)]})

@@ -1,9 +1,8 @@
-"""The pocket model with quantised weights, in the formats that ComfyUI marks, and a probe that counts hooks."""
+"""The pocket model with quantised weights, in the formats that ComfyUI marks."""
 
 import json
 from pathlib import Path
 
-import comfy.model_management as model_management
 import comfy.ops
 import comfy.quant_ops
 import folder_paths
@@ -69,24 +68,3 @@ class PocketQuantisedLoader(io.ComfyNode):
             weight = weight.dequantize() if isinstance(weight, comfy.quant_ops.QuantizedTensor) else weight
             parameter.data.copy_(weight.float())
         return io.NodeOutput(full)
-
-
-class PocketCountHooks(io.ComfyNode):
-    """How many forward hooks are on the model's modules, while it is loaded."""
-
-    @classmethod
-    def define_schema(cls) -> io.Schema:
-        return io.Schema(
-            node_id="PocketCountHooks",
-            category="pocket",
-            is_output_node=True,
-            not_idempotent=True,
-            inputs=[io.Model.Input("model")],
-            outputs=[],
-        )
-
-    @classmethod
-    def execute(cls, model) -> io.NodeOutput:
-        model_management.load_models_gpu([model])
-        hooks = [len(module._forward_hooks) for module in model.model.modules()]
-        return io.NodeOutput(ui={"hooks": [sum(hooks)], "hooked": [sum(num > 0 for num in hooks)]})

@@ -3,31 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from tests.browser.canvas import browser_missing, screenshot, show_workflow
-from tests.browser.sweep_canvas import open_design, reload, set_setting
+from tests.browser.canvas import browser_missing, screenshot
+from tests.browser.sweep_canvas import reload, set_setting
 from tests.browser.training_canvas import (
     drawn_to,
     look_at,
     panel_of,
     show_place,
-    training_id,
     training_workflow,
     write_past_run,
 )
 from tests.comfyui.server import PACK_NAME, ComfyServer
 
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(bool(browser_missing()), reason=str(browser_missing()))]
-
-
-@pytest.fixture(scope="module", params=["classic", "new"])
-def design(request: pytest.FixtureRequest) -> str:
-    """The node design."""
-    return str(request.param)
 
 
 @pytest.fixture(scope="module")
@@ -42,20 +34,6 @@ def past(server: ComfyServer, design: str) -> tuple[str, str]:
 @pytest.fixture(scope="module")
 def workflow(server: ComfyServer, past: tuple[str, str], design: str) -> dict[str, Any]:
     return training_workflow(server, f"next {design}")
-
-
-@pytest.fixture(scope="module")
-def node_id(server: ComfyServer, workflow: dict[str, Any]) -> str:
-    return training_id(server, workflow)
-
-
-@pytest.fixture(scope="module")
-def page(server: ComfyServer, design: str, workflow: dict[str, Any], node_id: str) -> Iterator[Any]:
-    """A page of that design with the workflow open."""
-    with open_design(server, design) as page:
-        show_workflow(page, workflow)
-        look_at(page, node_id)
-        yield page
 
 
 def test_earlier_runs_are_listed_compared_and_their_settings_loaded_and_taken_back(

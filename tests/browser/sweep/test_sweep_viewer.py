@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -14,13 +13,10 @@ from tests.browser.sweep_canvas import (
     cell,
     choice,
     kept,
-    open_sweep,
     pictures,
     queue,
     reload,
     row_head,
-    sweep_id,
-    sweep_workflow,
     title,
 )
 from tests.comfyui.server import PACK_NAME, ComfyServer
@@ -32,33 +28,10 @@ NUM_ROWS, NUM_COLUMNS = 3, 6
 """The untrained model and two checkpoints; two prompts and the canary, of two seeds each."""
 
 
-@pytest.fixture(scope="module", params=["classic", "new"])
-def design(request: pytest.FixtureRequest) -> str:
-    """The node design."""
-    return str(request.param)
-
-
 @pytest.fixture(scope="module")
 def run_name(design: str) -> str:
     """One of its own for each design: of what the server has done before, a page hears nothing."""
     return f"浏览 viewed {design}"
-
-
-@pytest.fixture(scope="module")
-def workflow(server: ComfyServer, run_name: str) -> dict[str, Any]:
-    return sweep_workflow(server, run_name)
-
-
-@pytest.fixture(scope="module")
-def node_id(server: ComfyServer, workflow: dict[str, Any]) -> str:
-    return sweep_id(server, workflow)
-
-
-@pytest.fixture(scope="module")
-def page(server: ComfyServer, design: str, workflow: dict[str, Any], node_id: str) -> Iterator[Any]:
-    """A page of that design with the workflow open, and its sweep run by a script."""
-    with open_sweep(server, design, workflow, node_id) as page:
-        yield page
 
 
 def test_a_run_that_a_script_queued_shows_on_the_open_page(page: Any, design: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -14,13 +13,10 @@ from tests.browser.sweep_canvas import (
     GRID,
     cell,
     fill_with,
-    open_sweep,
     queue,
     reload,
     row_head,
     set_setting,
-    sweep_id,
-    sweep_workflow,
     title,
 )
 from tests.comfyui.server import PACK_NAME, ComfyServer
@@ -28,33 +24,10 @@ from tests.comfyui.server import PACK_NAME, ComfyServer
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(bool(browser_missing()), reason=str(browser_missing()))]
 
 
-@pytest.fixture(scope="module", params=["classic", "new"])
-def design(request: pytest.FixtureRequest) -> str:
-    """The node design."""
-    return str(request.param)
-
-
 @pytest.fixture(scope="module")
 def run_name(design: str) -> str:
     """One of its own for each design: of what the server has done before, a page hears nothing."""
     return f"places {design}"
-
-
-@pytest.fixture(scope="module")
-def workflow(server: ComfyServer, run_name: str) -> dict[str, Any]:
-    return sweep_workflow(server, run_name)
-
-
-@pytest.fixture(scope="module")
-def node_id(server: ComfyServer, workflow: dict[str, Any]) -> str:
-    return sweep_id(server, workflow)
-
-
-@pytest.fixture(scope="module")
-def page(server: ComfyServer, design: str, workflow: dict[str, Any], node_id: str) -> Iterator[Any]:
-    """A page of that design with the workflow open, and its sweep run by a script."""
-    with open_sweep(server, design, workflow, node_id) as page:
-        yield page
 
 
 def test_the_whole_window_shows_the_grid_and_gives_it_back(page: Any, design: str) -> None:

@@ -75,12 +75,6 @@ TELL = """async ({ run, node, first, last, perEvent, gapMs }) => {
 """Tell the page of steps as the server does."""
 
 
-@pytest.fixture(scope="module", params=["classic", "new"])
-def design(request: pytest.FixtureRequest) -> str:
-    """The node design."""
-    return str(request.param)
-
-
 @pytest.fixture(scope="module")
 def run_name(server: ComfyServer, design: str) -> str:
     """A run of the past; the page is told that it goes on."""

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from tests.browser.canvas import browser_missing, screenshot, show_workflow
+from tests.browser.canvas import browser_missing, screenshot
 from tests.browser.caption_canvas import wait_until_ready
-from tests.browser.sweep_canvas import open_design, reload
+from tests.browser.sweep_canvas import reload
 from tests.browser.training_canvas import (
     drawn_to,
     figures,
@@ -18,7 +17,6 @@ from tests.browser.training_canvas import (
     panel_of,
     run_id_of,
     show_place,
-    training_id,
     training_workflow,
     wait_for_state,
     wait_for_step,
@@ -32,12 +30,6 @@ MANY = 2000
 """More steps than any test waits for."""
 
 
-@pytest.fixture(scope="module", params=["classic", "new"])
-def design(request: pytest.FixtureRequest) -> str:
-    """The node design."""
-    return str(request.param)
-
-
 @pytest.fixture(scope="module")
 def run_name(design: str) -> str:
     return f"训练 watched {design}"
@@ -46,20 +38,6 @@ def run_name(design: str) -> str:
 @pytest.fixture(scope="module")
 def workflow(server: ComfyServer, run_name: str) -> dict[str, Any]:
     return training_workflow(server, run_name, total_steps=MANY, save_every=500)
-
-
-@pytest.fixture(scope="module")
-def node_id(server: ComfyServer, workflow: dict[str, Any]) -> str:
-    return training_id(server, workflow)
-
-
-@pytest.fixture(scope="module")
-def page(server: ComfyServer, design: str, workflow: dict[str, Any], node_id: str) -> Iterator[Any]:
-    """A page of that design with the workflow open."""
-    with open_design(server, design) as page:
-        show_workflow(page, workflow)
-        look_at(page, node_id)
-        yield page
 
 
 def start_from_elsewhere(server: ComfyServer, workflow: dict[str, Any], node_id: str, **training: Any) -> None:
