@@ -1,4 +1,4 @@
-"""Driving the caption editor: its rows, its tools, an input method, and a trace of scrolling. Knows no test."""
+"""Driving the caption editor: its rows, its tools, an input method, and scrolling. Knows no test."""
 
 from __future__ import annotations
 
@@ -199,22 +199,3 @@ def plain_list(page: Any, height_px: int) -> Iterator[str]:
             document.querySelector(".zl-captions .zl-scroll").style.display = "";
         }"""
     )
-
-
-def traced_frames(page: Any, act: Any) -> tuple[int, float]:
-    """How many frames Chromium drew while `act` ran, by its own trace, and the seconds from the first to the last."""
-    session = page.context.new_cdp_session(page)
-    events: list[dict[str, Any]] = []
-    finished: list[bool] = []
-    session.on("Tracing.dataCollected", lambda data: events.extend(data["value"]))
-    session.on("Tracing.tracingComplete", lambda _: finished.append(True))
-    categories = ["disabled-by-default-devtools.timeline.frame", "devtools.timeline.frame", "devtools.timeline"]
-    session.send("Tracing.start", {"traceConfig": {"includedCategories": categories}, "transferMode": "ReportEvents"})
-    act()
-    session.send("Tracing.end")
-    deadline_s = time.monotonic() + 60
-    while not finished and time.monotonic() < deadline_s:
-        page.wait_for_timeout(50)
-    session.detach()
-    times = sorted(event["ts"] for event in events if event["name"] == "DrawFrame")
-    return len(times) - 1, (times[-1] - times[0]) / 1e6

@@ -19,6 +19,8 @@ from tests.event_examples import PLAN, TrainConfig, Validation, history, message
 PANEL = ".zl-training:visible"
 NOW_S = 1795398000.0
 SAVE_EVERY = 250
+PANEL_TOP_PX = 110
+"""Below what the front end shows over the canvas."""
 
 
 def training_workflow(server: ComfyServer, run_name: str, **training: Any) -> dict[str, Any]:
@@ -105,18 +107,19 @@ def panel_of(page: Any, node_id: str) -> Any:
 
 
 def look_at(page: Any, node_id: str) -> Any:
-    """Bring the panel of a node into sight."""
+    """Bring the panel of a node into sight, its upper edge near the window's."""
     show_node(page, node_id, 0.9)
-    page.evaluate(
-        """id => {
-            const node = app.rootGraph.getNodeById(id);
-            app.canvas.ds.offset[1] -= Math.max(0, node.size[1] / 2 - 420);
-            app.canvas.setDirty(true, true);
+    panel = panel_of(page, node_id)
+    panel.evaluate(
+        """(panel, topPx) => {
+            const { canvas } = window.app;
+            canvas.ds.offset[1] += (topPx - panel.getBoundingClientRect().top) / canvas.ds.scale;
+            canvas.setDirty(true, true);
         }""",
-        node_id,
+        PANEL_TOP_PX,
     )
     page.wait_for_timeout(500)
-    return panel_of(page, node_id)
+    return panel
 
 
 def wait_for_state(panel: Any, state: str, timeout_s: float = 120) -> None:

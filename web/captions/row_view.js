@@ -1,7 +1,7 @@
 // Row view: one photo's caption, what is unusual, and whether there is a face. Redraws in place, so that nothing that
 // people are writing is lost; while letters are being composed (Chinese, Japanese ...) it keeps its hands off.
 
-import { h, refill } from "../shared/dom.js";
+import { h, write } from "../shared/dom.js";
 import { writing } from "./writing.js";
 import * as editor from "./state.js";
 
@@ -88,7 +88,8 @@ export function makeRow({ say, urlOf, dispatch, go, entered, left }) {
     [key, hash, before, drawn] = [row.key, row.hash, "", []];
     for (const field of [caption, unusual]) field.reset();
     element.dataset.hash = hash;
-    [title.textContent, title.title] = [name, name];
+    write(title, name);
+    title.title = name;
     image.src = urlOf(row.thumb);
     const said = [[area, "caption_of"], [feature, "feature_of"], [face, "face_of"]];
     for (const [field, label] of said) field.setAttribute("aria-label", say(label, { name }));
@@ -103,13 +104,13 @@ export function makeRow({ say, urlOf, dispatch, go, entered, left }) {
     if (shows.every((each, at) => each === drawn[at]) && drawn.length) return;
     drawn = shows;
     const isWaiting = editor.isWaiting(state, hash);
-    number.textContent = `${index + 1}.`;
+    write(number, `${index + 1}.`);
     const isByHand = edit.caption !== undefined;
     for (const field of [feature, face]) field.disabled = isByHand; // such a caption says all by itself
     face.selectedIndex = FACE_ANSWERS.indexOf(edit.faceless ?? null);
     restore.disabled = !(hash in state.edits);
     element.classList.toggle("zl-edited", hash in state.edits);
-    refill(badges, ...badgesOf(say, state, row, isByHand, isWaiting));
+    drawBadges(badges, badgesOf(say, state, row, isByHand, isWaiting));
   }
 
   function focus() {
@@ -121,12 +122,20 @@ export function makeRow({ say, urlOf, dispatch, go, entered, left }) {
 }
 
 function badgesOf(say, state, row, isByHand, isWaiting) {
-  const badge = (text, kind = "", title = "") => h("span", { className: `zl-badge ${kind}`, textContent: text, title });
   const origin = isByHand ? "edit" : isWaiting && row.origin === "edit" ? "automatic" : row.origin;
-  const findings = editor.findingsOf(state, row.hash);
-  return [
-    badge(say(`origin_${origin}`), origin === "edit" ? "zl-hand" : ""),
-    ...findings.map(({ kind, text }) => badge(say(`kind_${kind}`), "zl-warn", text)),
-    isWaiting && badge(say("badge_waiting"), "zl-warn"),
-  ];
+  const findings = editor.findingsOf(state, row.hash).map(({ kind, text }) => [`kind_${kind}`, "zl-warn", text]);
+  const all = [[`origin_${origin}`, origin === "edit" ? "zl-hand" : "", ""], ...findings];
+  if (isWaiting) all.push(["badge_waiting", "zl-warn", ""]);
+  return all.map(([text, kind, title]) => ({ text: say(text), className: `zl-badge ${kind}`, title }));
+}
+
+/** Show badges, in the elements that are there as far as they go. */
+function drawBadges(box, badges) {
+  while (box.children.length > badges.length) box.lastChild.remove();
+  for (const [at, { text, className, title }] of badges.entries()) {
+    const badge = box.children[at] ?? box.appendChild(h("span"));
+    write(badge, text);
+    if (badge.className !== className) badge.className = className;
+    if (badge.title !== title) badge.title = title;
+  }
 }

@@ -47,7 +47,7 @@ export function makeTable({ say, urlOf, dispatch }) {
     inner.style.height = `${listed.length * ROW_PX}px`;
     empty.hidden = listed.length > 0;
     empty.textContent = say(state.rows.length ? "nothing_here" : "captions_empty");
-    place();
+    place({ changed: true });
     const hasFocus = element.contains(document.activeElement) && !document.activeElement.disabled;
     if (hadFocus && !hasFocus) scroll.focus({ preventScroll: true }); // keys stay here when their button has done its work
   }
@@ -58,8 +58,8 @@ export function makeTable({ say, urlOf, dispatch }) {
     if (event.type === "undo" || event.type === "redo") focus(Math.ceil(scroll.scrollTop / ROW_PX));
   }
 
-  /** Put the rows that are in sight into the page, and take the others out. */
-  function place() {
+  /** Put the rows that are in sight into the page, and take the others out; draw those that come, or all after a change. */
+  function place({ changed = false } = {}) {
     const first = Math.max(0, Math.floor(scroll.scrollTop / ROW_PX) - SPARE_ROWS);
     const last = Math.min(listed.length, Math.ceil((scroll.scrollTop + (scroll.clientHeight || 600)) / ROW_PX) + SPARE_ROWS);
     const wanted = new Map(listed.slice(first, last).map((row, at) => [row.key, [row, first + at]]));
@@ -71,9 +71,10 @@ export function makeTable({ say, urlOf, dispatch }) {
       spare.push(row);
     }
     for (const [key, [row, index]] of wanted) {
-      if (!rows.has(key)) rows.set(key, spare.pop() ?? makeRow(hands));
+      const comes = !rows.has(key);
+      if (comes) rows.set(key, spare.pop() ?? makeRow(hands));
       const { element: card, draw: drawRow } = rows.get(key);
-      drawRow(state, row, index);
+      if (comes || changed) drawRow(state, row, index);
       if (card.dataset.index === String(index) && card.isConnected) continue;
       card.dataset.index = index;
       card.style.transform = `translateY(${index * ROW_PX}px)`;

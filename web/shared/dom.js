@@ -25,6 +25,15 @@ export function place(element, [left, top, right, bottom]) {
   return element;
 }
 
+/**
+ * Give an element another text, in the text node that it has. While people scroll, nothing should be put into the page:
+ * the front end's styles ask with `:has()` what is in it, and are all asked again.
+ */
+export function write(element, text) {
+  if (element.firstChild) element.firstChild.data = text;
+  else element.textContent = text;
+}
+
 /** Put other children into an element; whoever had the focus keeps it, by `data-key`. */
 export function refill(element, ...children) {
   const key = focusIn(element);

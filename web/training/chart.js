@@ -16,20 +16,37 @@ export function makeChart({ label, inkNames, onPoint, onKey, onChange }) {
   const box = h("div", { className: "zl-chart" }, canvas, h("span", { hidden: true }, ...probes));
   let inks = null;
 
-  canvas.addEventListener("pointermove", ({ offsetX }) => onPoint(offsetX));
+  canvas.addEventListener("pointermove", ({ offsetX }) => {
+    measure(); // people have zoomed, perhaps
+    onPoint(offsetX);
+  });
   canvas.addEventListener("pointerleave", () => onPoint(null));
   canvas.addEventListener("pointerdown", (event) => event.stopPropagation());
-  canvas.addEventListener("pointerenter", () => onChange());
+  canvas.addEventListener("pointerenter", () => {
+    measure();
+    onChange();
+  });
   canvas.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || !onKey(event.key)) return;
     event.preventDefault();
     event.stopPropagation();
   });
-  const sizes = new ResizeObserver(() => onChange());
+  let size = { width: 0, height: 0 };
+  let sharpness = MIN_SHARPNESS; // measured when there is reason to: at each drawing the whole page would be laid out for it
+  const sizes = new ResizeObserver(([{ contentRect: { width, height } }]) => {
+    size = { width, height };
+    measure();
+    onChange();
+  });
   const palettes = new MutationObserver(() => {
     inks = null;
     onChange();
   });
+
+  function measure() {
+    const zoom = canvas.getBoundingClientRect().width / (canvas.offsetWidth || 1);
+    sharpness = Math.min(MAX_SHARPNESS, Math.max(MIN_SHARPNESS, window.devicePixelRatio * zoom));
+  }
 
   return {
     box,
@@ -46,7 +63,7 @@ export function makeChart({ label, inkNames, onPoint, onKey, onChange }) {
       palettes.disconnect();
     },
     /** { width, height } in CSS pixels; nothing to draw on while either is 0. */
-    size: () => ({ width: box.clientWidth, height: box.clientHeight }),
+    size: () => size,
     /** The colours by name, as the palette has them. */
     inks() {
       inks ??= Object.fromEntries(inkNames.map((name, index) => [name, getComputedStyle(probes[index]).color]));
@@ -54,10 +71,7 @@ export function makeChart({ label, inkNames, onPoint, onKey, onChange }) {
     },
     /** The emptied canvas. */
     clear() {
-      const { width, height } = this.size();
-      const zoom = canvas.getBoundingClientRect().width / (canvas.offsetWidth || 1);
-      const sharpness = Math.min(MAX_SHARPNESS, Math.max(MIN_SHARPNESS, window.devicePixelRatio * zoom));
-      return clear(canvas, width, height, sharpness);
+      return clear(canvas, size.width, size.height, sharpness);
     },
     /** What a screen reader says of the cursor. */
     say({ min, max, now, text }) {

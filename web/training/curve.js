@@ -53,7 +53,7 @@ export function ticks(from, to, count) {
 /** The ends of the loss axis, which begins at 0 unless that would press the curve flat. */
 export function lossRange({ loss, lowest, highest }) {
   if (!loss.length) return [0, 1];
-  const ordered = highest.toSorted((one, other) => one - other);
+  const ordered = Float64Array.from(highest).sort();
   const top = 1.05 * ordered[Math.min(ordered.length - 1, Math.floor(ordered.length * SHOWN_SHARE))] || 1;
   const least = lowest.reduce((one, other) => Math.min(one, other), Infinity);
   return [least > 0.4 * top ? 0.95 * least : 0, top];

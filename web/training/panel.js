@@ -13,6 +13,7 @@ import { makeRuns } from "./runs_view.js";
 import { makeTicker } from "./ticker.js";
 
 const WORDS_EVERY_MS = 250; // people read no faster
+const NEWS_EVERY_MS = 500; // a step moves the curve by less than a pixel
 
 /**
  * A panel: its `element`, `start()` and `stop()`. `place` says which run is its own, `ownRun()`, what the settings of a
@@ -22,6 +23,7 @@ export function makePanel(feed, host, place) {
   const { say } = host;
   let panel = panels.START;
   let wordsAt = -Infinity;
+  let drawnAt = -Infinity;
   let announced = null;
 
   const hands = {
@@ -72,7 +74,15 @@ export function makePanel(feed, host, place) {
   const shownId = () => panel.picked ?? place.ownRun();
   const shownRun = () => feed.state().runs[shownId()];
 
+  /** The server has told something: what people do is drawn at once, this may wait. */
+  function hear() {
+    const wait = drawnAt + NEWS_EVERY_MS - performance.now();
+    if (wait > 0) ticker.redrawIn(wait);
+    else ticker.redraw();
+  }
+
   function draw() {
+    drawnAt = performance.now();
     const state = feed.state();
     for (const tab of panels.TABS) {
       pages[tab].hidden = tab !== panel.tab;
@@ -148,7 +158,7 @@ export function makePanel(feed, host, place) {
     redraw: () => ticker.redraw(),
     start() {
       if (unsubscribe) return;
-      unsubscribe = feed.subscribe(() => ticker.redraw());
+      unsubscribe = feed.subscribe(hear);
       feed.start();
       for (const view of [parts.curve, compare]) view.watch();
       ticker.start();

@@ -75,6 +75,7 @@ export const TRAINING_STYLE = `
 .zl-training thead th { color: var(--descrip-text, #999); font-size: 11px; }
 .zl-training .zl-best th { font-weight: 600; }
 .zl-checkpoints td { white-space: nowrap; }
+.zl-checkpoints .zl-badge { white-space: normal; }
 .zl-checkpoints td:last-child { text-align: end; padding: 1px; }
 .zl-checkpoints td button { padding: 1px 6px; white-space: nowrap; }
 .zl-runs { list-style: none; margin: 0; padding: 0; display: flex; flex-direction: column; gap: 3px; }
@@ -105,6 +106,10 @@ export const TRAINING_STYLE = `
   .zl-shows-run > .zl-more { grid-area: more; border-left: ${LINE}; margin-left: -1px; }
   .zl-chart { height: 300px; }
   .zl-place .zl-chart { height: clamp(130px, calc(100cqh - 125px), 520px); }
+}
+@container zl-training (max-width: 340px) {
+  .zl-checkpoints :is(th, td):nth-child(3) { display: none; }
+  .zl-checkpoints td button { white-space: normal; }
 }
 @media (prefers-reduced-motion: no-preference) {
   .zl-done { transition: transform .3s; }

@@ -34,13 +34,21 @@ export function paceText(say, seconds) {
 /** The time of day, with the date where it is another day. */
 export function clockText(language, at_s, now_s) {
   const [then, now] = [new Date(at_s * 1000), new Date(now_s * 1000)];
+  return clockOf(language, then.toDateString() === now.toDateString()).format(then);
+}
+
+const clocks = new Map(); // making one takes longer than all else in a panel
+
+function clockOf(language, isToday) {
+  const key = `${language} ${isToday}`;
   const time = { hour: "2-digit", minute: "2-digit", hour12: false };
-  const isToday = then.toDateString() === now.toDateString();
-  return new Intl.DateTimeFormat(language, isToday ? time : { month: "short", day: "numeric", ...time }).format(then);
+  const form = isToday ? time : { month: "short", day: "numeric", ...time };
+  if (!clocks.has(key)) clocks.set(key, new Intl.DateTimeFormat(language, form));
+  return clocks.get(key);
 }
 
 /** A number of steps, e.g. 12,000. */
-export const countText = (language, count) => new Intl.NumberFormat(language).format(count);
+export const countText = (language, count) => count.toLocaleString(language);
 
 /** A setting's value in a table. */
 export function valueText(say, value) {
