@@ -50,6 +50,6 @@ class DatasetReport(io.ComfyNode):
         progress = host.Progress(cls.hidden.unique_id)
         detector, memo = face_detector(face_detection_model), Memo(host.memo_dir())
         report = make_report(photos, detector, memo, progress.language, progress.show_photo_or_stop)
-        progress.write(report.text)
+        progress.write(report.text.splitlines()[0])  # the picture above says the rest, and `text` all of it
         shown = host.show_picture(report.picture, "report")
         return io.NodeOutput(to_tensor(report.picture), report.text, ui={"images": [shown], "text": [report.text]})

@@ -81,8 +81,8 @@ def test_package_has_what_runs_and_nothing_else() -> None:
     names = packed_files()
     tops = {name.split("/")[0] for name in names}
     assert tops == {
-        "__init__.py", "nodes", "trainer", "web", "locales", "example_workflows", "pyproject.toml", "requirements.txt",
-        "README.md", "README.zh.md", "CHANGELOG.md", "LICENSE",
+        "__init__.py", "nodes", "trainer", "web", "locales", "example_workflows", "subgraphs", "pyproject.toml",
+        "requirements.txt", "README.md", "README.zh.md", "CHANGELOG.md", "LICENSE",
     }  # fmt: skip
     assert sum((REPOSITORY / name).stat().st_size for name in names) < 6_000_000
 

@@ -11,7 +11,7 @@ import { addUploader } from "./photos/uploader.js";
 import { languageOf, speaker } from "./speaker.js";
 import { SWEEP_STYLE } from "./sweep/style.js";
 import { addSweep } from "./sweep/viewer.js";
-import { trainingHost } from "./training/comfy.js";
+import { SETTINGS, trainingHost } from "./training/comfy.js";
 import { makeFeed } from "./training/feed.js";
 import { addTraining } from "./training/node.js";
 import { trainingTab } from "./training/places.js";
@@ -71,18 +71,21 @@ async function clearEdits(view) {
 
 app.registerExtension({
   name: "zimage_lora.photos",
-  init: () => addStyle("zimage-lora", STYLE + CAPTION_STYLE + SWEEP_STYLE + TRAINING_STYLE),
-  /** What our nodes tell every page, whoever has queued them. */
-  setup() {
+  /** Before a page that comes back in mid-run hears the first event of it. */
+  init() {
+    addStyle("zimage-lora", STYLE + CAPTION_STYLE + SWEEP_STYLE + TRAINING_STYLE);
     api.addEventListener("zimage_lora.event", ({ detail }) => {
       feed.hear(detail);
       if (detail.event === "StepsDone") return; // the feed has told whoever shows steps
       everyNode(app.rootGraph, (node, id) => String(detail.node) === id && views.get(node)?.hear?.(detail));
     });
     api.addEventListener("reconnected", () => feed.dispatch({ type: "returned" }));
+  },
+  setup() {
     manager().registerSidebarTab(trainingTab(training));
     training.readLabels();
   },
+  settings: SETTINGS,
   bottomPanelTabs: [trainingTab(training, "-below")],
   nodeCreated(node) {
     const view = VIEWS[node.comfyClass]?.(node, host);

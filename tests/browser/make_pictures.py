@@ -2,24 +2,27 @@
 
 `web/docs/<Node>/<language>.jpg`, by
 
-    python -m tests.browser.make_pictures [--only TrainZImageLoRA]
+    python -m tests.browser.make_pictures [--only TrainZImageLoRA] [--all-looks DIR]
 
-Trains once (some minutes), then starts the server once for each language. With --only, the other pictures stay.
+Trains once (some minutes), then starts the server once for each language. With --only, the other pictures stay. With
+--all-looks they stay too: every node in both node designs and both palettes goes to that folder, to be looked at.
 """
 
 from __future__ import annotations
 
 import argparse
 import io
+import itertools
 import json
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
 from pocket.single_files import write_single_files
-from tests.browser.canvas import open_canvas
+from tests.browser.sweep_canvas import open_design, reload, set_setting
 from tests.comfyui.fixtures import POCKET
 from tests.comfyui.server import REPOSITORY, ComfyServer, pocket_base
 from tests.comfyui.workflow import example, pocket_changes, pocket_version, to_api
@@ -62,8 +65,10 @@ _ADD_THE_OTHERS = """([sizes, lora]) => {
         node.setSize(size)
     })
 }"""
-_LOOK_AT = """type => {
+_LOOK_AT = """([type, base]) => {
     const node = app.rootGraph.nodes.find(one => one.type === type)
+    const said = node.widgets?.find(({name}) => name === '$$node-text-preview')
+    if (said) said.value = said.value.replaceAll(base, 'ComfyUI')
     app.canvas.ds.scale = 1
     app.canvas.centerOnNode(node)
     app.canvas.setDirty(true, true)
@@ -82,9 +87,9 @@ def main() -> None:
     """Train, then photograph in English and in Chinese."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", nargs="+", choices=SIZES, default=list(SIZES))
-    only = parser.parse_args().only
-    # The nodes show where their files are, so the folder has a name that fits.
-    with tempfile.TemporaryDirectory() as files_dir, tempfile.TemporaryDirectory(prefix="ComfyUI-") as base_dir:
+    parser.add_argument("--all-looks", type=Path, metavar="DIR")
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory() as files_dir, tempfile.TemporaryDirectory() as base_dir:
         files, base = Path(files_dir), Path(base_dir)
         write_single_files(POCKET / "model", files)
         server = pocket_base(base, files, POCKET, NUM_PHOTOS)
@@ -93,7 +98,11 @@ def main() -> None:
             ran = server.run(to_api(workflow, server.get("/object_info")), limit_s=3600)
             assert ran.status == "success", ran.error
         for language in ("en", "zh"):
-            _photograph(server, workflow, language, only)
+            for node_type, look, png in _photographs(server, workflow, language, asked.only, bool(asked.all_looks)):
+                if asked.all_looks:
+                    _save(png, asked.all_looks / f"{node_type}_{language}_{look}.png")
+                else:
+                    _save(png, REPOSITORY / f"web/docs/{node_type}/{language}.jpg")
 
 
 def _workflow(server: ComfyServer) -> dict[str, Any]:
@@ -108,25 +117,40 @@ def _workflow(server: ComfyServer) -> dict[str, Any]:
     return pocket_version(example("02_full_guide"), server.get("/object_info"), changes)
 
 
-def _photograph(server: ComfyServer, workflow: dict[str, Any], language: str, only: list[str]) -> None:
-    """Every node after a queue; the server starts anew, so that everything speaks the language."""
+def _photographs(
+    server: ComfyServer, workflow: dict[str, Any], language: str, only: list[str], is_in_all_looks: bool
+) -> Iterator[tuple[str, str, bytes]]:
+    """(node, look, PNG) of every node after a queue; the server starts anew, so that everything speaks the language."""
+    designs = ("classic", "new") if is_in_all_looks else ("classic",)
+    palettes = ("dark", "light") if is_in_all_looks else ("dark",)
     settings = {"Comfy.TutorialCompleted": True, "Comfy.Locale": language, "Comfy.Minimap.Visible": False}
     (server.base_dir / "user/default/comfy.settings.json").write_text(json.dumps(settings), encoding="utf-8")
-    with server, open_canvas(server, 1500, 1150) as page:
-        page.evaluate("async workflow => { await app.loadGraphData(workflow) }", workflow)
-        page.evaluate(_ADD_THE_OTHERS, [SIZES, f"{RUN_NAME}/{RUN_NAME}_000000300.safetensors"])
-        page.wait_for_timeout(1000)
-        assert page.evaluate("app.queuePrompt(0)")
-        while any((state := server.get("/queue"))["queue_running"] + state["queue_pending"]):
-            page.wait_for_timeout(500)
-        for node_type in only:
-            page.evaluate(_LOOK_AT, node_type)
-            page.wait_for_timeout(1500)
-            extent = page.evaluate(_EXTENT, node_type)
-            _save(page.screenshot(clip=extent), REPOSITORY / f"web/docs/{node_type}/{language}.jpg")
+    with server:
+        for design, palette in itertools.product(designs, palettes):
+            with open_design(server, design, (1500, 1150)) as page:
+                set_setting(page, "Comfy.ColorPalette", palette)
+                set_setting(page, "Comfy.Locale", language)
+                reload(page)
+                _queue(server, page, workflow)
+                for node_type in only:
+                    page.evaluate(_LOOK_AT, [node_type, str(server.base_dir)])
+                    page.wait_for_timeout(1500)
+                    extent = page.evaluate(_EXTENT, node_type)
+                    yield node_type, f"{design}_{palette}", page.screenshot(clip=extent)
+
+
+def _queue(server: ComfyServer, page: Any, workflow: dict[str, Any]) -> None:
+    """Open the workflow, put the nodes on it that it has not, and run it."""
+    page.evaluate("async workflow => { await app.loadGraphData(workflow) }", workflow)
+    page.evaluate(_ADD_THE_OTHERS, [SIZES, f"{RUN_NAME}/{RUN_NAME}_000000300.safetensors"])
+    page.wait_for_timeout(1000)
+    assert page.evaluate("app.queuePrompt(0)")
+    while any((state := server.get("/queue"))["queue_running"] + state["queue_pending"]):
+        page.wait_for_timeout(500)
 
 
 def _save(png: bytes, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
     picture = Image.open(io.BytesIO(png)).convert("RGB")
     picture.thumbnail((WIDTH_PX, 2 * WIDTH_PX), Image.Resampling.LANCZOS)
     picture.save(path, quality=82)

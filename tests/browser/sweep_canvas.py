@@ -141,7 +141,7 @@ def fill_with(page: Any, node_id: str, num_rows: int, num_columns: int) -> None:
                 { prompt: `prompt ${Math.floor(index / 4)}`, seed: index % 4, is_canary: false }));
             const rows = Array.from({ length: numRows }, (_, index) => {
                 const step = (index + 1) * 250;
-                const label = { en: `step ${step}`, zh: `步骤 ${step}` };
+                const label = { en: `step ${step}`, zh: `第 ${step} 步` };
                 const cells = columns.map((_, column) => last.cells[column % last.cells.length]);
                 return { ...last, key: String(index), step, choice: String(step), label, cells };
             });

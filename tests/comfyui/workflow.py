@@ -9,6 +9,7 @@ from typing import Any
 from tests.comfyui.server import REPOSITORY, Graph
 
 EXAMPLES = REPOSITORY / "example_workflows"
+BLUEPRINT = REPOSITORY / "subgraphs" / "Character LoRA (Z-Image).json"
 _WIDGET_TYPES = ("INT", "FLOAT", "STRING", "BOOLEAN", "COMBO")
 _NEVER, _BYPASS = 2, 4
 _POCKET_LOADERS = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -109,8 +110,8 @@ def test_notes_are_in_both_languages_and_name_the_widgets_there_are(name: str) -
 
 
 def _ids_in(note: str) -> set[str]:
-    """Words with an underscore that are set as code and are no file."""
-    words = {word.strip("`") for word in note.split() if word.startswith("`")}
+    """Words with an underscore that stand out and are no file."""
+    words = set(re.findall(r"(?<![*\w])\*(\w+)\*(?![*\w])", note))
     return {word for word in words if word.isidentifier() and "_" in word and not word[0].isdigit()}
 
 

@@ -146,6 +146,31 @@ def test_the_backward_pass_multiplies_by_no_weight_before_the_first_trained_bloc
     assert products.found == expected
 
 
+@pytest.mark.parametrize(
+    ("lengths", "is_masked"), [((8,), False), ((70,), False), ((8, 30), False), ((8, 40), True)], ids=str
+)
+def test_attention_is_masked_only_where_photos_of_a_batch_differ_in_length(
+    lengths: tuple[int, ...], is_masked: bool
+) -> None:
+    """A mask keeps flash attention from being used. Captions are filled up to multiples of 32 tokens."""
+    from trainer.training.model.zimage import predict_velocity
+
+    session = session_of(precision="fp32", batch_size=len(lengths))
+    width = session.transformer.config["cap_feat_dim"]
+    seen: list[bool] = []
+    runner = session.transformer._gradient_checkpointing_func
+
+    def watching(block: Any, x: torch.Tensor, mask: torch.Tensor | None, *rest: Any) -> Any:
+        seen.append(mask is not None)
+        return runner(block, x, mask, *rest)
+
+    session.transformer._gradient_checkpointing_func = watching
+    noisy_BCHW = torch.zeros(len(lengths), 16, 8, 8)
+    texts = [torch.zeros(length, width) for length in lengths]
+    predict_velocity(session.transformer, noisy_BCHW, torch.full((len(lengths),), 0.5), texts)
+    assert seen[-2:] == [is_masked] * 2  # the main blocks come last
+
+
 def test_equal_photos_and_captions_stay_one_tensor_where_they_are_trained_from() -> None:
     import dataclasses
 

@@ -4,10 +4,10 @@ import assert from "node:assert/strict";
 import test from "node:test";
 
 import { bands, columns, layOut, line, pointAt, scale, stepByKey, ticks } from "../../web/training/curve.js";
-import { next as panelNext, START as PANEL } from "../../web/training/panel_state.js";
+import { begin, next as panelNext } from "../../web/training/panel_state.js";
 import { append, NO_POINTS } from "../../web/training/points.js";
-import { loading, sideBySide } from "../../web/training/settings.js";
-import { clockText, durationText, rateText, sizeText } from "../../web/training/words.js";
+import { earlierSettings, loading, sideBySide } from "../../web/training/settings.js";
+import { clockText, durationText, laneText, rateText, sizeText } from "../../web/training/words.js";
 import { speaker } from "../../web/speaker.js";
 import { EXAMPLES, lossAt } from "./training_parts.mjs";
 
@@ -91,12 +91,24 @@ test("loading settings sets what there is, and names what it leaves out", () => 
   assert.deepEqual(stopped.set.at(-1), ["run_name", "Mila"], "a run that is to be gone on with keeps its name");
 });
 
+test("what a run was set to before is told step by step, where something differs", () => {
+  const earlier = [{ until_step: 60, settings: { total_steps: 60, seed: 7 } }, { until_step: 80, settings: {} }];
+  assert.deepEqual(earlierSettings({ earlier }), [{ step: 60, pairs: [["total_steps", 60], ["seed", 7]] }]);
+  assert.deepEqual(earlierSettings({}), []);
+});
+
+test("a panel begins with the smoothing that was chosen last, if there is such a one", () => {
+  assert.equal(begin("much").smoothing, "much");
+  assert.equal(begin("enormous").smoothing, "usual");
+  assert.equal(begin(undefined).smoothing, "usual");
+});
+
 test("a panel marks a few runs, and goes to the one that is picked", () => {
-  const marked = Array.from({ length: 8 }, (_, index) => ({ type: "mark", id: `run-${index}` })).reduce(panelNext, PANEL).marked;
+  const marked = Array.from({ length: 8 }, (_, index) => ({ type: "mark", id: `run-${index}` })).reduce(panelNext, begin("usual")).marked;
   assert.equal(marked.length, 6);
-  const unmarked = panelNext({ ...PANEL, marked }, { type: "mark", id: "run-3" });
+  const unmarked = panelNext({ ...begin("usual"), marked }, { type: "mark", id: "run-3" });
   assert.ok(!unmarked.marked.includes("run-3"));
-  const picked = panelNext({ ...PANEL, tab: "runs", cursor: 7 }, { type: "pick", id: "a" });
+  const picked = panelNext({ ...begin("usual"), tab: "runs", cursor: 7 }, { type: "pick", id: "a" });
   assert.deepEqual([picked.tab, picked.picked, picked.cursor], ["run", "a", null]);
 });
 
@@ -106,6 +118,8 @@ test("numbers are said as people read them", () => {
   assert.equal(durationText(zh, 7007), "1 小时 57 分钟");
   assert.deepEqual([2e-4, 1.5e-5, 0].map(rateText), ["2e-4", "1.5e-5", "0"]);
   assert.deepEqual([170_000_000, 9_100_000_000, 72].map(sizeText), ["162 MB", "8.5 GB", "1 KB"]);
+  const lane = "nf4 · recompute 30/30 · offload 12/30";
+  assert.deepEqual([en, zh].map((say) => laneText(say, lane)), [lane, "nf4 · 重算 30/30 · 卸载 12/30"]);
   const noon = new Date(2026, 10, 23, 12, 5).getTime() / 1000;
   assert.equal(clockText("en", noon, noon), "12:05");
   assert.match(clockText("zh", noon + 86400, noon), /11月24日/);

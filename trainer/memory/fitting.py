@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from .blocks import install_blocks
+from .compiled import Compiler
 from .costs import ModelShape, Workload
 from .device import read_machine
 from .lanes import Lane
@@ -146,7 +147,11 @@ def fit_weights(transformer: ZImageTransformer2DModel, lane: Lane, device: torch
 
 
 def install_lane(
-    transformer: ZImageTransformer2DModel, lora: Mapping[str, nn.Parameter], lane: Lane, device: torch.device
+    transformer: ZImageTransformer2DModel,
+    lora: Mapping[str, nn.Parameter],
+    lane: Lane,
+    device: torch.device,
+    compiler: Compiler | None = None,
 ) -> Offloader | None:
     """Once the LoRA is on: its masters go to the device, blocks run as the lane says, offloaded ones leave."""
     for parameter in lora.values():
@@ -160,7 +165,7 @@ def install_lane(
     offloader = None
     if lane.num_blocks_offloaded:
         offloader = Offloader({index: transformer.layers[index] for index in lane.offloaded}, device)
-    install_blocks(transformer, lane, offloader)
+    install_blocks(transformer, lane, offloader, compiler)
     return offloader
 
 

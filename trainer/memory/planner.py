@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ..messages import Message
+from ..messages import Message, sentence
 from .costs import ModelShape, PeakParts, Workload, host_bytes, peak_parts, step_seconds
 from .lanes import QUANTISED, Lane
 
@@ -143,20 +143,25 @@ def _plan(shape: ModelShape, work: Workload, machine: Machine, lane: Lane) -> Pl
 
 
 def lane_text(lane: Lane, num_blocks: int) -> str:
-    """`int8 · recompute 30/30 · offload 12/30`, the same in every language."""
-    parts = [lane.precision]
-    if lane.num_blocks_recomputed:
-        parts.append(f"recompute {lane.num_blocks_recomputed}/{num_blocks}")
-    if lane.num_blocks_offloaded:
-        parts.append(f"offload {lane.num_blocks_offloaded}/{num_blocks}")
-    return " · ".join(parts)
+    """`int8 · recompute 30/30 · offload 12/30`: what the records of runs call it."""
+    return sentence(lane_message(lane, num_blocks), "en")
+
+
+def lane_message(lane: Lane, num_blocks: int) -> Message:
+    """The lane's name as users read it."""
+    said = Message("memory.lane", {"precision": lane.precision})
+    if num := lane.num_blocks_recomputed:
+        said = Message("memory.lane_recomputed", {"lane": said, "num": num, "num_blocks": num_blocks})
+    if num := lane.num_blocks_offloaded:
+        said = Message("memory.lane_offloaded", {"lane": said, "num": num, "num_blocks": num_blocks})
+    return said
 
 
 def plan_message(plan: Plan, num_steps: int, end: str) -> Message:
     """What the user is told before training: lane, peak with its parts, pace, and when it will be done."""
     peak = plan.peak
     values = {
-        "lane": lane_text(plan.lane, plan.num_blocks),
+        "lane": lane_message(plan.lane, plan.num_blocks),
         "peak": gigabytes(peak.total),
         "weights": gigabytes(peak.weights),
         "lora": gigabytes(peak.lora + peak.gradients + peak.optimizer),

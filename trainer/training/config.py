@@ -213,6 +213,13 @@ class TrainConfig:
         choices=("auto", "on", "off"), advanced=True,
     )  # fmt: skip
     seed: int = setting(42, "The same seed gives the same run.", low=0, high=2**63 - 1)
+    compile: str = setting(
+        "off",
+        "Compiles the model's blocks into fused kernels before training (torch.compile), which takes about a minute "
+        "the first time. auto does so on NVIDIA cards with Triton where the run is long enough, and keeps to it only "
+        "if steps are faster and give the same losses.",
+        choices=("auto", "on", "off"), advanced=True,
+    )  # fmt: skip
 
     def __post_init__(self) -> None:
         check_settings(self)

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 import torch
 
-from ..memory.planner import lane_text, next_leaner
+from ..memory.planner import lane_message, next_leaner
 from ..messages import Message, UserError
 from .keeping.runs import Run
 from .ranks import SharedError
@@ -118,7 +118,7 @@ def is_memory_error(error: BaseException) -> bool:
 def _out_of_memory(session: Session, reason: str, step: int, saved: int) -> UserError:
     """What the user is told: at which step, what is saved, and the settings for the next leaner lane."""
     lane, num_blocks = session.plan.lane, int(session.transformer.config["n_layers"])
-    values = {"step": step, "saved": saved, "reason": reason, "lane": lane_text(lane, num_blocks)}
+    values = {"step": step, "saved": saved, "reason": reason, "lane": lane_message(lane, num_blocks)}
     leaner = next_leaner(lane, num_blocks)
     if leaner is None:
         return UserError("train.out_of_memory_leanest", **values)
@@ -129,7 +129,7 @@ def _out_of_memory(session: Session, reason: str, step: int, saved: int) -> User
         "offload_blocks": leaner.num_blocks_offloaded,
     }
     said = ", ".join(f"{name} {value}" for name, value in settings.items())
-    return UserError("train.out_of_memory", leaner=lane_text(leaner, num_blocks), settings=said, **values)
+    return UserError("train.out_of_memory", leaner=lane_message(leaner, num_blocks), settings=said, **values)
 
 
 def give_back(device: torch.device) -> None:

@@ -39,7 +39,7 @@ from .ranks import ALONE, Ranks
 from .session import Session, open_session, plan_session, resume, save_checkpoint, save_train_state
 from .step import train_step
 from .telling.events import Event, Finished, Preparing, Started, StepDone, Stopped, Warned
-from .telling.lane_watch import LaneWatch
+from .telling.lane_watch import LaneWatch, told_of_compiling
 from .telling.phases import phase_of
 from .telling.previews import PreviewRenderer, check_previews, draw_previews
 from .telling.remember import remembered
@@ -147,6 +147,7 @@ def _train(job: TrainJob, run: Run, split: Split, photos: EncodedDataset, host: 
             num_photos=len({photo.photo_index for photo in learned}),
             num_trained_modules=num_modules(session.lora),
         )
+        yield from told_of_compiling(session.compiler)
         judging = Judging(session, run, split, done, unix_s=host.unix_s)
         yield from judging.begin(done)
         yield from _steps(session, run, job, metadata, done, last_step, host, judging, watch)
@@ -183,6 +184,7 @@ def _steps(
         numbers = yield from careful_step(train_step, session, run, done, saved)
         durations_s.append(host.clock_s() - started_s)
         done += 1
+        yield from told_of_compiling(session.compiler)
         yield from watch.see(done, durations_s[-1], last_step - done)
         judging.see(done, numbers, durations_s[-1])
         used_bytes, peak_bytes = watch.memory()

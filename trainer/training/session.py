@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from ..memory.compiled import Compiler, CompileWish, cache_dir_in
 from ..memory.costs import ModelShape
 from ..memory.fitting import DTYPES, fit_weights, install_lane, loading_device, plan_training
 from ..memory.lanes import Lane
@@ -55,6 +56,8 @@ class Session:
     device: torch.device
     plan: Plan
     """The lane it trains in, and what that was expected to take."""
+    compiler: Compiler
+    """Runs the blocks compiled where that is wanted and works."""
     ranks: Ranks = ALONE
 
     def forget(self) -> None:
@@ -106,7 +109,13 @@ def open_session(
     fit_weights(transformer, plan.lane, device)  # after the adapter was fused: sums of packed weights would be coarse
     lora = add_lora(transformer, config, named_generator(config.seed, "lora"), untouched_norms)
     transformer.train()
-    install_lane(transformer, lora, plan.lane, device)
+    wish = CompileWish(
+        choice=config.compile, precision=config.precision,
+        expected_s=config.total_steps * plan.seconds_per_step, is_alone=ranks.count == 1,
+        cache_dir=cache_dir_in(job.runs_dir),
+    )  # fmt: skip
+    compiler = Compiler(wish, plan.lane, plan.num_blocks, device)
+    install_lane(transformer, lora, plan.lane, device, compiler)
     return Session(
         config=config,
         transformer=transformer,
@@ -118,6 +127,7 @@ def open_session(
         order=BatchOrder([photo.bucket for photo in photos], job.photos_per_step, config.seed),
         device=device,
         plan=plan,
+        compiler=compiler,
         ranks=ranks,
     )
 

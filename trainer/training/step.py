@@ -7,6 +7,7 @@ import math
 import statistics
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
@@ -57,9 +58,10 @@ class StepNumbers:
 
 def train_step(session: Session, step: int) -> StepNumbers:
     """One optimizer update. Raises UserError, the weights untouched, where a number is not finite."""
-    numbers = gradients(session, step)
+    forget = partial(session.optimizer.zero_grad, set_to_none=True)
+    numbers = session.compiler.run(partial(gradients, session, step), forget)
     if not numbers.is_finite:
-        session.optimizer.zero_grad(set_to_none=True)
+        forget()
         raise UserError("train.not_finite", step=step, names=name_some(suspects(session, numbers)))
     update(session, step)
     return numbers

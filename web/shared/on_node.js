@@ -1,6 +1,8 @@
 // On node: what every view of ours needs on a ComfyUI node, in the classic design and the new one. Knows no photo.
 
 const SHOWN_AFTER_MS = 200; // by then the front end shows a new node, or goes on to show the one before
+const TEXT_WIDGET = "$$node-text-preview"; // ComfyUI's own, for what a node says while it runs
+const [LINE_PX, TEXT_MARGIN_PX, LETTER_PX, WIDE_LETTER_PX] = [20, 40, 7, 14];
 
 /** Call `after` whenever the target's method has been called. */
 export function chain(target, name, after) {
@@ -20,6 +22,15 @@ export function addView(node, name, element, { minHeightPx, maxHeightPx }) {
   });
   widget.serialize = false; // the option keeps it out of the queue, this one out of the file
   chain(node, "onAdded", () => takePlace(node, name, element));
+  chain(node, "addCustomWidget", (other) => other?.name === TEXT_WIDGET && keepSmall(node, other));
+}
+
+/** Let ComfyUI's text under a node be as high as its lines: else it takes half of what the node could give the view. */
+function keepSmall(node, widget) {
+  const widthOf = (line) => [...line].reduce((px, letter) => px + (letter < "\u2e80" ? LETTER_PX : WIDE_LETTER_PX), 0);
+  const numLines = () => String(widget.value ?? "").split("\n")
+    .reduce((count, line) => count + Math.max(1, Math.ceil(widthOf(line) / (node.size[0] - TEXT_MARGIN_PX))), 0);
+  widget.options.getMaxHeight = () => Math.max(widget.options.getMinHeight?.() ?? 0, TEXT_MARGIN_PX + LINE_PX * numLines());
 }
 
 /**

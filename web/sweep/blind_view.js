@@ -1,7 +1,7 @@
 // Blind view: which rows take part in a blind comparison and what came out, and the comparison itself.
 
 import { h, refill } from "../shared/dom.js";
-import { makeDialog } from "./dialog.js";
+import { makeDialog } from "../shared/dialog.js";
 import { useButton } from "./row_head.js";
 import { blindEvent } from "./keys.js";
 import { takingRows, trialOf } from "./state.js";

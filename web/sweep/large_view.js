@@ -1,7 +1,7 @@
 // Large view: one picture in a dialog over the canvas, or beside that of another row, with what was measured.
 
 import { h, refill } from "../shared/dom.js";
-import { makeDialog } from "./dialog.js";
+import { makeDialog } from "../shared/dialog.js";
 import { largeEvent } from "./keys.js";
 import { useButton } from "./row_head.js";
 import { partsOf } from "./scores_view.js";

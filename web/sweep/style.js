@@ -10,7 +10,7 @@ export const SWEEP_STYLE = `
 .zl-sweep-remedy { border-left: 3px solid #d79b00; padding-left: 6px; }
 .zl-choice { flex: none; padding: 5px 8px; border-bottom: 1px solid var(--border-color, #4e4e4e); color: var(--descrip-text, #999); }
 .zl-badge.zl-sweep-good { background: #1d6b3a; color: #fff; }
-.zl-sweep .zl-sweep-grid { display: block; padding: 0; overflow: auto; background: var(--comfy-input-bg, #222); }
+.zl-sweep .zl-sweep-grid:not([hidden]) { display: block; padding: 0; overflow: auto; background: var(--comfy-input-bg, #222); }
 .zl-inner { position: relative; min-width: 100%; }
 .zl-sweep-heads { position: sticky; top: 0; z-index: 2; height: 44px; background: var(--comfy-menu-bg, #353535);
   border-bottom: 1px solid var(--border-color, #4e4e4e); }

@@ -3,7 +3,7 @@
 import { h } from "../shared/dom.js";
 import { addView, chain, growTo, hidePictures, keepToItself } from "../shared/on_node.js";
 import { makeBlind } from "./blind_view.js";
-import { makeDialog } from "./dialog.js";
+import { makeDialog } from "../shared/dialog.js";
 import { makeGrid } from "./grid_view.js";
 import { PROPERTY, readKept, writeKept } from "./kept.js";
 import { makeLarge } from "./large_view.js";

@@ -1,6 +1,10 @@
 // Comfy: what the training panel needs of ComfyUI's canvas: the nodes that train, their ids, their settings.
 
 const TRAINER = "TrainZImageLoRA";
+const SMOOTHING = "zimage_lora.Training.Smoothing";
+
+/** How strongly the loss curve is smoothed: a matter of the user, not of the workflow. Not among the settings' pages. */
+export const SETTINGS = [{ id: SMOOTHING, name: "Smoothing of the loss curve", type: "hidden", defaultValue: "usual" }];
 
 /** `app` and `api` are ComfyUI's, `everyNode(graph, visit)` walks the canvas, `host` is what every view gets. */
 export function trainingHost({ app, api, everyNode, language, host }) {
@@ -42,6 +46,8 @@ export function trainingHost({ app, api, everyNode, language, host }) {
     workflowId: () => app.rootGraph?.id ?? null,
     confirm: (title, message) => app.extensionManager.dialog.confirm({ title, message }),
     copy: copied,
+    smoothing: () => app.extensionManager.setting.get(SMOOTHING),
+    keepSmoothing: (smoothing) => app.extensionManager.setting.set(SMOOTHING, smoothing),
     /** How a setting is called on the node, with the name that the guide and the file call it by. */
     label: (name) => (labels[name]?.name ? `${labels[name].name}（${name}）` : name),
     async readLabels() {

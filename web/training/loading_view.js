@@ -2,7 +2,8 @@
 
 import { h, refill } from "../shared/dom.js";
 import { nameSome } from "../shared/texts.js";
-import { loading } from "./settings.js";
+import { earlierSettings, loading } from "./settings.js";
+import { countText, valueText } from "./words.js";
 
 const LEFT_OUT = ["gone", "refused", "wired"];
 
@@ -12,13 +13,15 @@ export function makeLoading(hands) {
   const target = h("select", { "aria-label": say("training_load_into"), dataset: { key: "target" } });
   const button = h("button", { type: "button", dataset: { key: "load" }, title: say("training_why_load"), textContent: say("training_load"), onclick: load });
   const said = h("div", { className: "zl-feedback", role: "status" });
+  const earlier = h("div", { className: "zl-earlier zl-hint" });
   const element = h("section", { className: "zl-part", "aria-label": say("training_settings") },
-    h("h4", { textContent: say("training_settings") }), said, h("div", { className: "zl-row" }, button, target));
+    h("h4", { textContent: say("training_settings") }), earlier, said, h("div", { className: "zl-row" }, button, target));
   let run = null;
   let labels = "";
 
   function draw(shown, { loaded }) {
     run = shown;
+    refill(earlier, ...earlierSettings(run).map(earlierLine));
     const targets = hands.targets();
     button.disabled = targets.length === 0;
     target.hidden = targets.length < 2;
@@ -37,6 +40,11 @@ export function makeLoading(hands) {
     const done = loading(run, node.widgets());
     node.set(done.set);
     hands.loaded({ id: run.summary.id, ...done });
+  }
+
+  function earlierLine({ step, pairs }) {
+    const settings = nameSome(say, pairs.map(([name, value]) => `${hands.label(name)} ${valueText(say, value)}`), 8);
+    return h("p", { textContent: say("training_earlier", { step: countText(hands.language(), step), settings }) });
   }
 
   function linesOf(done) {

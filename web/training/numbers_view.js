@@ -1,7 +1,7 @@
 // Numbers view: a run's figures, and its memory against the plan.
 
 import { h, refill } from "../shared/dom.js";
-import { clockText, countText, durationText, lossText, paceText, rateText, sizeText } from "./words.js";
+import { clockText, countText, durationText, laneText, lossText, paceText, rateText, sizeText } from "./words.js";
 
 const PARTS = ["weights", "lora", "activations", "context"];
 
@@ -59,7 +59,7 @@ export function makeNumbers(hands) {
       peak === null ? null : say("training_peak", { size: sizeText(peak) }),
       planned ? say("training_planned", { size: sizeText(planned.peak_bytes) }) : null,
       planned?.usable_bytes ? say("training_usable", { size: sizeText(planned.usable_bytes) }) : null,
-      planned?.lane ?? null,
+      planned?.lane ? laneText(say, planned.lane) : null,
     ];
     const text = `${say("training_memory")}: ${parts.filter(Boolean).join(" · ")}`;
     if (memory.textContent !== text) memory.textContent = text;

@@ -21,7 +21,7 @@ const NEWS_EVERY_MS = 500; // a step moves the curve by less than a pixel
  */
 export function makePanel(feed, host, place) {
   const { say } = host;
-  let panel = panels.START;
+  let panel = panels.begin(host.smoothing());
   let wordsAt = -Infinity;
   let drawnAt = -Infinity;
   let announced = null;
@@ -67,6 +67,7 @@ export function makePanel(feed, host, place) {
     panel = panels.next(before, event);
     if (panel === before) return;
     if (event.type !== "cursor") wordsAt = -Infinity;
+    if (panel.smoothing !== before.smoothing) host.keepSmoothing(panel.smoothing);
     for (const id of panel.tab === "compare" ? panel.marked : []) feed.dispatch({ type: "wanted", id });
     ticker.redraw();
   }

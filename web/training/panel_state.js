@@ -5,7 +5,10 @@ export const MAX_MARKED = 6; // as many as there are colours and dashes to tell 
 export const SHARES = { none: 0, little: 0.02, usual: 0.05, much: 0.15 };
 
 /** `picked` is the run chosen by hand, null for the place's own; `marked` are those to compare; `cursor` is a step. */
-export const START = Object.freeze({ tab: "run", picked: null, marked: [], smoothing: "usual", cursor: null, showsAll: false, loaded: null });
+const START = Object.freeze({ tab: "run", picked: null, marked: [], smoothing: "usual", cursor: null, showsAll: false, loaded: null });
+
+/** A panel that nobody has touched yet, with the smoothing that was chosen last. */
+export const begin = (smoothing) => ({ ...START, smoothing: Object.hasOwn(SHARES, smoothing) ? smoothing : START.smoothing });
 
 export function next(state, event) {
   switch (event.type) {

@@ -1,7 +1,7 @@
 // Previews view: one preview large in a dialog, the others a key away.
 
 import { h, refill } from "../shared/dom.js";
-import { makeDialog } from "../sweep/dialog.js";
+import { makeDialog } from "../shared/dialog.js";
 import { countText } from "./words.js";
 
 /** The dialog: `open(previews, index)` and `close()`. */

@@ -13,6 +13,11 @@ export function sideBySide(runs) {
 /** Whether two values of a setting mean the same: 1 and 1.0 do, and so do nothing and an empty text. */
 export const sameValue = (one, other) => one === other || ((one ?? "") === "" && (other ?? "") === "");
 
+/** What a run was set to before it went on otherwise: [{ step: the last with it, pairs: [[name, value]] }]. */
+export const earlierSettings = ({ earlier }) => (earlier ?? [])
+  .map(({ until_step: step, settings }) => ({ step, pairs: Object.entries(settings) }))
+  .filter(({ pairs }) => pairs.length > 0);
+
 /**
  * What to do to load a run's settings: { set: [[name, value]], gone: [names], refused: [names], wired: [names] }.
  * `widgets` are the node's: { name, value, options: the values it can take or null, isWired }. The run's name is loaded

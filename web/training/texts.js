@@ -69,6 +69,8 @@ export const TEXTS = {
     training_peak: "peak {size}",
     training_planned: "planned {size}",
     training_usable: "of {size}",
+    training_lane_recompute: "recompute",
+    training_lane_offload: "offload",
     training_part_weights: "Base model",
     training_part_lora: "LoRA and optimizer",
     training_part_activations: "Activations",
@@ -105,6 +107,7 @@ export const TEXTS = {
     training_not_copied: "The browser did not let the name be copied: {name}",
 
     training_settings: "Settings",
+    training_earlier: "Until step {step}: {settings}",
     training_load: "Load these settings into the node",
     training_why_load: "Sets the node's widgets as this run had them. Ctrl+Z takes it back. A finished run's name is not loaded, so that a new run is made.",
     training_load_into: "Node to load them into",
@@ -197,6 +200,8 @@ export const TEXTS = {
     training_peak: "峰值 {size}",
     training_planned: "计划 {size}",
     training_usable: "可用 {size}",
+    training_lane_recompute: "重算",
+    training_lane_offload: "卸载",
     training_part_weights: "基础模型",
     training_part_lora: "LoRA 与优化器",
     training_part_activations: "激活值",
@@ -233,6 +238,7 @@ export const TEXTS = {
     training_not_copied: "浏览器不允许复制，名称为：{name}",
 
     training_settings: "设置",
+    training_earlier: "第 {step} 步及之前：{settings}",
     training_load: "将这些设置载入节点",
     training_why_load: "把节点的各项设置改成此训练所用的值，可用 Ctrl+Z 撤销。已完成训练的名称不会载入，以便开始新的训练。",
     training_load_into: "载入到哪个节点",

@@ -31,6 +31,10 @@ export function paceText(say, seconds) {
   return say("training_pace", { seconds: seconds >= 10 ? seconds.toFixed(0) : seconds.toPrecision(2) });
 }
 
+/** The lane's name, which the server tells as the records of runs have it, e.g. "int8 · recompute 30/30". */
+export const laneText = (say, lane) => lane
+  .replace("recompute", say("training_lane_recompute")).replace("offload", say("training_lane_offload"));
+
 /** The time of day, with the date where it is another day. */
 export function clockText(language, at_s, now_s) {
   const [then, now] = [new Date(at_s * 1000), new Date(now_s * 1000)];

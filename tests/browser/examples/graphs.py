@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.comfyui.workflow import EXAMPLES
+from tests.comfyui.workflow import BLUEPRINT, EXAMPLES
 
 from .parts import (
     CHOOSE,
@@ -61,7 +61,7 @@ def quick_start_graph() -> ExampleGraph:
             ("2 Models / 模型", (500, 1020, 1320, 340), MODEL),
             ("3 Train / 训练", (1840, -20, 640, 1380), TRAIN),
             ("4 Choose / 挑选", (2500, -20, 660, 1380), CHOOSE),
-            ("5 Use / 使用", (500, 1440, 2220, 1000), USE),
+            ("5 Use / 使用", (500, 1440, 2220, 1060), USE),
         ),
     )
 
@@ -113,7 +113,7 @@ def full_guide_graph() -> ExampleGraph:
             ("Models / 模型", (560, 1120, 2640, 340), MODEL),
             ("4 Train / 训练", (3240, -20, 680, 1480), TRAIN),
             ("5 Choose / 挑选", (3940, -20, 800, 1480), CHOOSE),
-            ("6 Use / 使用", (560, 1560, 2220, 1000), USE),
+            ("6 Use / 使用", (560, 1560, 2220, 1060), USE),
         ),
     )
 
@@ -200,3 +200,48 @@ def batch_graph() -> ExampleGraph:
 
 
 GRAPHS = (quick_start_graph, full_guide_graph, low_vram_graph, resume_graph, batch_graph)
+
+
+def blueprint_graph() -> ExampleGraph:
+    """The whole line as one node: the models come in, the model with the LoRA goes out."""
+    nodes = {
+        "photos": node("LoadPhotoFolder", (0, 0), (400, 760)),
+        "clean": node("CleanAndResize", (460, 0), (460, 900)),
+        "caption": node("AutoCaption", (980, 0), (560, 900), subject="Merlina"),
+        "train": train_node((1600, 0), (600, 1250)),
+        "sweep": node("CheckpointSweep", (2260, 0), (620, 1250)),
+        "apply": node("ApplyLoRA", (2940, 0), (340, 130)),
+        **model_nodes(0, 1400),
+        "prefix": node("StringConcatenate", (3400, 0), (320, 220)),
+        "grid": node("PreviewImage", (3400, 300), (320, 220)),
+        "sampler": node("KSampler", (3400, 600), (320, 262)),
+    }
+    return ExampleGraph(
+        path=BLUEPRINT,
+        nodes=nodes,
+        links=(
+            *TRAINING_LINKS,
+            *CHOOSING_LINKS,
+            ("shift", "MODEL", "apply", "model"),
+            ("sweep", "best", "apply", "checkpoints"),
+            ("apply", "model", "sampler", "model"),
+            ("apply", "prompt_prefix", "prefix", "string_a"),
+            ("sweep", "grid", "grid", "images"),
+        ),
+        groups=(),
+    )
+
+
+BLUEPRINT_WIDGETS = (
+    ("photos", "folder", "folder"),
+    ("caption", "subject", "subject"),
+    ("train", "model", "base_model"),
+    ("train", "training_adapter", "training_adapter"),
+    ("train", "run_name", "run_name"),
+    ("train", "linear_rank", "linear_rank"),
+    ("train", "total_steps", "total_steps"),
+    ("train", "training_resolution", "training_resolution"),
+    ("sweep", "prompts", "prompts"),
+    ("apply", "strength", "strength"),
+)
+"""What is set on the blueprint's node: the node within, its widget, the name outside."""

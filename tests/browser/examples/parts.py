@@ -135,13 +135,13 @@ def use_nodes(left: int, top: int, scenes: tuple[str, ...], side_px: int = 1024)
     """A picture for each scene, drawn with the chosen LoRA; a row each."""
     nodes = {
         "apply": node("ApplyLoRA", (left, top), (340, 130)),
-        "zero": node("ConditioningZeroOut", (left, top + 270), (340, 30)),
+        "zero": node("ConditioningZeroOut", (left, top + 340), (340, 30)),
         "size": node(
-            "EmptySD3LatentImage", (left, top + 390), (340, 106), width=side_px, height=side_px, batch_size=1
+            "EmptySD3LatentImage", (left, top + 460), (340, 106), width=side_px, height=side_px, batch_size=1
         ),
     }  # fmt: skip
     for row, name in enumerate(scenes):
-        y = top + 310 * row
+        y = top + 330 * row
         nodes |= {
             f"words_{name}": node("StringConcatenate", (left + 400, y), (320, 220), string_b=SCENES[name]),
             f"encode_{name}": node("CLIPTextEncode", (left + 780, y), (240, 80)),

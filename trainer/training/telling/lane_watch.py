@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterator
 
 import torch
 
+from ...memory.compiled import Compiler
 from ...memory.device import measured_now, measured_peak
-from ...memory.planner import Plan, gigabytes, lane_text, next_leaner, pace, plan_message
+from ...memory.planner import Plan, gigabytes, lane_message, lane_text, next_leaner, pace, plan_message
 from ...memory.quantised import unpacking_message
 from ...memory.watch import SpillWatch
 from ...messages import Message
@@ -52,7 +53,7 @@ class LaneWatch:
                 yield MemoryTold(message=self._checked(num_left))
         if (times := self._spill.see(step_s)) and self._device.type == "cuda":
             leaner = next_leaner(self._plan.lane, self._plan.num_blocks)
-            shown = lane_text(leaner or self._plan.lane, self._plan.num_blocks)
+            shown = lane_message(leaner or self._plan.lane, self._plan.num_blocks)
             yield Warned(message=Message("memory.spill", {"times": round(times), "step": step, "leaner": shown}))
 
     def memory(self) -> tuple[int | None, int | None]:
@@ -76,6 +77,12 @@ class LaneWatch:
         now = self._now()
         end = now + datetime.timedelta(seconds=seconds)
         return end.strftime(_DAY if end.date() == now.date() else _OTHER_DAY)
+
+
+def told_of_compiling(compiler: Compiler) -> Iterator[Event]:
+    """What the compiler has to say since it was last asked."""
+    while compiler.told:
+        yield MemoryTold(message=compiler.told.pop(0))
 
 
 def _planned(plan: Plan, from_step: int) -> MemoryPlanned:

@@ -1,6 +1,6 @@
 // Dialog: a window over the canvas that keeps its keys to itself. Knows no picture.
 
-import { h } from "../shared/dom.js";
+import { h } from "./dom.js";
 
 /** A dialog with `parts` in it: its `sheet`, `show()` and `hide()`. Keys become events by `toEvent`; Escape closes. */
 export function makeDialog({ label, className, kind = "", parts, toEvent, dispatch }) {
