@@ -34,7 +34,7 @@ def open_canvas(server: ComfyServer, width_px: int = 1600, height_px: int = 1000
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=_chromium(), args=list(_FLAGS))
         page = browser.new_page(viewport={"width": width_px, "height": height_px})
-        page.set_default_timeout(120_000)  # a busy machine takes its time
+        page.context.set_default_timeout(120_000)  # of every tab: a busy machine takes its time
         page.said = []
         page.on("console", lambda said: page.said.append((said.type, said.text, said.location.get("url", ""))))
         page.on("pageerror", lambda error: page.said.append(("error", str(error), "")))

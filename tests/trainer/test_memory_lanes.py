@@ -149,6 +149,7 @@ def test_other_networks_sit_on_quantised_and_offloaded_layers(tiny_dir: Path, ne
 LANES = (
     dict(recompute_blocks=1),
     dict(low_vram=True),
+    dict(quantization_transformer="float8"),
     dict(quantization_transformer="int8"),
     dict(quantization_transformer="nf4", low_vram=True),
 )
