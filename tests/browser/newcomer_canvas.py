@@ -13,14 +13,11 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from tests.browser.photo_canvas import show_node
 from tests.browser.sweep_canvas import open_design, reload, set_setting
 from tests.comfyui.server import ComfyServer
 from tests.comfyui.workflow import example, node_of, pocket_changes, pocket_version, to_api
 
 LANGUAGES = ("en", "zh")
-TOP_PX = 90
-"""Below the front end's own bars."""
 
 
 def guide_workflow(server: ComfyServer, run_name: str, subject: str) -> dict[str, Any]:
@@ -57,22 +54,6 @@ def open_file(page: Any, workflow: dict[str, Any], path: Path) -> None:
     page.wait_for_function("count => app.rootGraph.nodes.length === count", arg=len(workflow["nodes"]))
     page.evaluate("app.extensionManager.command.execute('Comfy.Canvas.FitView')")
     page.wait_for_timeout(1500)
-
-
-def look_at(page: Any, node_id: str, selector: str, scale: float = 0.8) -> Any:
-    """Bring a node into sight, the upper edge of what is looked at near the window's."""
-    show_node(page, node_id, scale)
-    view = page.locator(f"{selector}:visible").first
-    view.evaluate(
-        """(view, topPx) => {
-            const { canvas } = window.app;
-            canvas.ds.offset[1] += (topPx - view.getBoundingClientRect().top) / canvas.ds.scale;
-            canvas.setDirty(true, true);
-        }""",
-        TOP_PX,
-    )
-    page.wait_for_timeout(700)
-    return view
 
 
 def press_run(page: Any) -> None:

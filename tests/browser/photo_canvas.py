@@ -13,6 +13,8 @@ from tests.comfyui.server import ComfyServer
 
 LOADER, CLEANER, REPORT = "1", "2", "3"
 """The ids of LoadPhotoFolder, CleanAndResize and DatasetReport on a canvas where they were put in this order."""
+TOP_PX = 110
+"""Below the front end's own bars."""
 
 
 def make_folder(folder: Path) -> Path:
@@ -93,3 +95,19 @@ def show_node(page: Any, node_id: str, scale: float = 1.0) -> None:
         [node_id, scale],
     )
     page.wait_for_timeout(800)
+
+
+def show_view(page: Any, node_id: str, selector: str, scale: float = 0.8) -> Any:
+    """Bring a view on a node into sight, its upper edge near the window's, and give it."""
+    show_node(page, node_id, scale)
+    view = page.locator(f"{selector}:visible").first
+    view.evaluate(
+        """(view, topPx) => {
+            const { canvas } = window.app;
+            canvas.ds.offset[1] += (topPx - view.getBoundingClientRect().top) / canvas.ds.scale;
+            canvas.setDirty(true, true);
+        }""",
+        TOP_PX,
+    )
+    page.wait_for_timeout(700)
+    return view

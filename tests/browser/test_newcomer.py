@@ -15,7 +15,6 @@ from tests.browser.newcomer_canvas import (
     errors_of_ours,
     guide_workflow,
     ids_of,
-    look_at,
     open_file,
     open_newcomer,
     other_language,
@@ -24,7 +23,7 @@ from tests.browser.newcomer_canvas import (
     run_only,
     wait_for_end,
 )
-from tests.browser.photo_canvas import drop, show_node, widget
+from tests.browser.photo_canvas import drop, show_node, show_view, widget
 from tests.browser.sweep_canvas import cell, choice, reload
 from tests.browser.training_canvas import drawn_to, wait_for_state, wait_for_step
 from tests.comfyui.fixtures import POCKET
@@ -79,7 +78,7 @@ class Newcomer:
 
     def drop_photos(self) -> None:
         page, node_id = self.page, self.ids["LoadPhotoFolder"]
-        look_at(page, node_id, ".zl-upload")
+        show_view(page, node_id, ".zl-upload")
         drop(page, ".zl-upload", self.photos())
         name = page.get_by_role("dialog").get_by_role("textbox")
         name.fill(self.run_name)
@@ -100,12 +99,12 @@ class Newcomer:
     def write_caption(self) -> None:
         page, node_id = self.page, self.ids["AutoCaption"]
         before = len(self.server.get("/history"))
-        look_at(page, node_id, ".zl-captions")
+        show_view(page, node_id, ".zl-captions")
         run_only(page, node_id)
         wait_for_end(page, self.server, before)
-        look_at(page, self.ids["CleanAndResize"], ".zl-photos")
+        show_view(page, self.ids["CleanAndResize"], ".zl-photos")
         self.see("photos")
-        look_at(page, node_id, ".zl-captions")
+        show_view(page, node_id, ".zl-captions")
         first = page.locator(".zl-captions .zl-caption textarea").first
         first.click()
         page.keyboard.press("End")
@@ -118,7 +117,7 @@ class Newcomer:
     def train(self) -> None:
         page = self.page
         press_run(page)
-        panel = look_at(page, self.ids["TrainZImageLoRA"], ".zl-training")
+        panel = show_view(page, self.ids["TrainZImageLoRA"], ".zl-training")
         wait_for_state(panel, "running")
         wait_for_step(page, 4)
         few = drawn_to(panel)
@@ -132,7 +131,7 @@ class Newcomer:
         page = self.page
         page.wait_for_timeout(1500)
         reload(page)
-        panel = look_at(page, self.ids["TrainZImageLoRA"], ".zl-training")
+        panel = show_view(page, self.ids["TrainZImageLoRA"], ".zl-training")
         wait_for_state(panel, "running")
         assert panel.locator("canvas.zl-curve:visible").get_attribute("aria-valuemin") == "1", "the first step is there"
         assert panel.locator("[data-key=smoothing]").input_value() == "little"
@@ -156,7 +155,7 @@ class Newcomer:
 
     def view_sweep(self) -> None:
         page, node_id = self.page, self.ids["CheckpointSweep"]
-        look_at(page, node_id, ".zl-sweep")
+        show_view(page, node_id, ".zl-sweep")
         cell(page, 1, 0).locator("img").wait_for()
         page.wait_for_timeout(800)
         self.see("sweep")

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 from safetensors.numpy import save_file
 
-from tests.browser.photo_canvas import show_node
+from tests.browser.photo_canvas import show_view
 from tests.comfyui.server import ComfyServer
 from tests.comfyui.workflow import node_of, pocket_changes, pocket_version, quick_start, to_api
 from tests.event_examples import PLAN, TrainConfig, Validation, history, messages, slug
@@ -19,8 +19,6 @@ from tests.event_examples import PLAN, TrainConfig, Validation, history, message
 PANEL = ".zl-training:visible"
 NOW_S = 1795398000.0
 SAVE_EVERY = 250
-PANEL_TOP_PX = 110
-"""Below what the front end shows over the canvas."""
 
 
 def training_workflow(server: ComfyServer, run_name: str, **training: Any) -> dict[str, Any]:
@@ -107,19 +105,9 @@ def panel_of(page: Any, node_id: str) -> Any:
 
 
 def look_at(page: Any, node_id: str) -> Any:
-    """Bring the panel of a node into sight, its upper edge near the window's."""
-    show_node(page, node_id, 0.9)
-    panel = panel_of(page, node_id)
-    panel.evaluate(
-        """(panel, topPx) => {
-            const { canvas } = window.app;
-            canvas.ds.offset[1] += (topPx - panel.getBoundingClientRect().top) / canvas.ds.scale;
-            canvas.setDirty(true, true);
-        }""",
-        PANEL_TOP_PX,
-    )
-    page.wait_for_timeout(500)
-    return panel
+    """Bring the panel of a node into sight."""
+    show_view(page, node_id, f'[data-view="training {node_id}"]', 0.9)
+    return panel_of(page, node_id)
 
 
 def wait_for_state(panel: Any, state: str, timeout_s: float = 120) -> None:
