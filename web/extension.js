@@ -1,4 +1,5 @@
-// The views on our nodes: what ComfyUI knows is handed to photos/ and captions/, which know nothing of ComfyUI.
+// The views on our nodes, in the sidebar and below: what ComfyUI knows is handed to photos/, captions/, training/ and
+// sweep/, which know nothing of ComfyUI.
 import { api } from "../../scripts/api.js";
 import { app } from "../../scripts/app.js";
 import { addCaptions } from "./captions/editor.js";

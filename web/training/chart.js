@@ -15,6 +15,8 @@ export function makeChart({ label, inkNames, onPoint, onKey, onChange }) {
   const probes = inkNames.map((name) => h("i", { className: `zl-ink zl-ink-${name}` }));
   const box = h("div", { className: "zl-chart" }, canvas, h("span", { hidden: true }, ...probes));
   let inks = null;
+  let size = { width: 0, height: 0 };
+  let sharpness = MIN_SHARPNESS; // measured when there is reason to: at each drawing the whole page would be laid out for it
 
   canvas.addEventListener("pointermove", ({ offsetX }) => {
     measure(); // people have zoomed, perhaps
@@ -31,8 +33,6 @@ export function makeChart({ label, inkNames, onPoint, onKey, onChange }) {
     event.preventDefault();
     event.stopPropagation();
   });
-  let size = { width: 0, height: 0 };
-  let sharpness = MIN_SHARPNESS; // measured when there is reason to: at each drawing the whole page would be laid out for it
   const sizes = new ResizeObserver(([{ contentRect: { width, height } }]) => {
     size = { width, height };
     measure();
