@@ -79,8 +79,8 @@ def test_the_seed_alone_decides_the_start_and_no_global_number_is_drawn(tiny_dir
 # What it computes
 
 
-@pytest.mark.parametrize("kind", ["lokr", "lokr_low_rank", "dora"])
-def test_our_small_forward_is_pefts_with_its_gradients(tiny_dir: Path, kind: str) -> None:
+@pytest.mark.parametrize("kind", KINDS)
+def test_our_forward_is_pefts_with_its_gradients(tiny_dir: Path, kind: str) -> None:
     transformer = tiny(tiny_dir)
     lora = filled(transformer, TrainConfig(**KINDS[kind], target_modules="."))
     for name, layer in layers_of(transformer).items():

@@ -166,12 +166,8 @@ def peak_parts(shape: ModelShape, work: Workload, lane: Lane, *, is_cuda: bool, 
     state = _STATE_BYTES[work.optimizer] * P
     update = _UPDATE_BYTES.get(work.optimizer, 0) * P if is_cuda else 0
 
-    # The end of the forward pass: autocast still holds all its copies, a block holds what it will make again.
-    end = (
-        num_kept * (kept_each - casts_each) + num_recomputed * unit + (0 if e == 4 else _CAST * P),
-        (4 + wide) * unit,
-    )
-    moments = [(end[0], 0.0, end[1] + unpacked)]
+    # The end of the forward pass: a block that will be made again holds its input alone.
+    moments = [(num_kept * kept_each + num_recomputed * unit, 0.0, (4 + wide) * unit + unpacked)]
     for index in reversed(range(shape.num_blocks)):
         is_kept = index >= num_recomputed
         kept = max(0, index + 1 - num_recomputed) * kept_each + min(index + 1, num_recomputed) * unit

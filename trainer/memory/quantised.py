@@ -64,29 +64,29 @@ class QuantisedLinear(nn.Linear):
         device = input.device.type
         if torch.is_autocast_enabled(device):
             input = input.to(torch.get_autocast_dtype(device))
-        if input.requires_grad:
-            output: Tensor = _FrozenProduct.apply(input, self, *self.parts)
+        rows = input.reshape(-1, self.in_features)
+        if rows.requires_grad:
+            output: Tensor = _FrozenProduct.apply(rows, self, *self.parts)
         else:  # nothing goes back through it; a compiler follows this, and not a function that nobody differentiates
-            rows = self.product(input.reshape(-1, self.in_features), self.parts)
-            output = rows.view(*input.shape[:-1], self.out_features)
-        return output if self.bias is None else output + self.bias.to(output.dtype)
+            output = self.product(rows, self.parts)
+        if self.bias is not None:
+            output = output + self.bias.to(output.dtype)
+        return output if input.ndim == 2 else output.view(*input.shape[:-1], self.out_features)
 
 
 class _FrozenProduct(torch.autograd.Function):
-    """input @ weight.T; keeps the quantised parts for the backward, where grad_input = grad_output @ weight."""
+    """rows @ weight.T; keeps the quantised parts for the backward, where grad_rows = grad_output @ weight."""
 
     @staticmethod
-    def forward(ctx: Any, input: Tensor, linear: QuantisedLinear, *parts: Tensor) -> Tensor:
+    def forward(ctx: Any, rows: Tensor, linear: QuantisedLinear, *parts: Tensor) -> Tensor:
         ctx.linear = linear
         ctx.save_for_backward(*parts)
-        rows = linear.product(input.reshape(-1, linear.in_features), parts)
-        return rows.view(*input.shape[:-1], linear.out_features)
+        return linear.product(rows, parts)
 
     @staticmethod
     def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
         parts, linear = ctx.saved_tensors, ctx.linear
-        rows = linear.input_gradient(grad_output.reshape(-1, linear.out_features), parts)
-        return rows.view(*grad_output.shape[:-1], linear.in_features), *(None for _ in range(1 + len(parts)))
+        return linear.input_gradient(grad_output, parts), *(None for _ in range(1 + len(parts)))
 
 
 class EightBitLinear(QuantisedLinear):

@@ -16,10 +16,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ...memory.lora_product import ADAPTER_NAME, lora_forward
+
 if TYPE_CHECKING:
     from torch import nn
 
-ADAPTER_NAME = "default"
 _CHUNK_ROWS = 1024
 
 
@@ -32,10 +33,8 @@ def squared_row_norms(linear: nn.Module) -> Tensor:
 
 
 def use_small_forwards(layers: Iterable[Any], network_type: str) -> None:
-    """Have peft's layers of a kind compute as described above; plain LoRA stays as it is."""
-    if network_type == "lora":
-        return
-    forward = _lokr_forward if network_type == "lokr" else _dora_forward
+    """Have peft's layers of a kind compute as described above, plain LoRA as `lora_product` has it."""
+    forward = {"lora": lora_forward, "lokr": _lokr_forward, "dora": _dora_forward}[network_type]
     for layer in layers:
         layer.forward = MethodType(forward, layer)
 
@@ -45,16 +44,17 @@ def _lokr_forward(layer: Any, x_NI: Tensor) -> Tensor:
     result_NO = layer.base_layer(x_NI)
     if layer.disable_adapters:
         return result_NO
-    w1 = layer.lokr_w1[ADAPTER_NAME]
+    dtype = result_NO.dtype
+    w1 = layer.lokr_w1[ADAPTER_NAME].to(dtype)
     if ADAPTER_NAME in layer.lokr_w2:
         seconds = [layer.lokr_w2[ADAPTER_NAME]]
     else:
         seconds = [layer.lokr_w2_b[ADAPTER_NAME], layer.lokr_w2_a[ADAPTER_NAME]]
-    pieces = _in_dtype_of(w1, x_NI).unflatten(-1, (w1.shape[1], -1))
+    pieces = x_NI.to(dtype).unflatten(-1, (w1.shape[1], -1))
     for weight in seconds:
-        pieces = F.linear(pieces, weight)
+        pieces = F.linear(pieces, weight.to(dtype))
     change_NO = F.linear(pieces.transpose(-1, -2), w1).transpose(-1, -2).flatten(-2)
-    return (result_NO + layer.scaling[ADAPTER_NAME] * change_NO).to(result_NO.dtype)
+    return result_NO + layer.scaling[ADAPTER_NAME] * change_NO
 
 
 def _dora_forward(layer: Any, x_NI: Tensor) -> Tensor:
@@ -65,15 +65,15 @@ def _dora_forward(layer: Any, x_NI: Tensor) -> Tensor:
     result_NO = layer.base_layer(x_NI)
     if layer.disable_adapters:
         return result_NO
-    down, up = layer.lora_A[ADAPTER_NAME], layer.lora_B[ADAPTER_NAME]
-    scale = layer.scaling[ADAPTER_NAME]
-    norm_O = changed_row_norms(layer, down.weight, scale * up.weight, x_NI.dtype)
+    dtype, scale = result_NO.dtype, layer.scaling[ADAPTER_NAME]
+    down_RI, up_OR = layer.lora_A[ADAPTER_NAME].weight, layer.lora_B[ADAPTER_NAME].weight
+    norm_O = changed_row_norms(layer, down_RI, scale * up_OR, x_NI.dtype)
     ratio_O = layer.lora_magnitude_vector[ADAPTER_NAME].weight / norm_O
     bias = layer.base_layer.bias
     plain_NO = result_NO if bias is None else result_NO - bias
-    change_NO = scale * up(down(_in_dtype_of(down.weight, x_NI)))
-    more_O = (ratio_O - 1).to(result_NO.dtype)  # rounded after the subtraction: what is left of 1 is small
-    return (result_NO + more_O * plain_NO + ratio_O.to(result_NO.dtype) * change_NO).to(result_NO.dtype)
+    change_NO = scale * F.linear(F.linear(x_NI.to(dtype), down_RI.to(dtype)), up_OR.to(dtype))
+    more_O = (ratio_O - 1).to(dtype)  # rounded after the subtraction: what is left of 1 is small
+    return result_NO + more_O * plain_NO + ratio_O.to(dtype) * change_NO
 
 
 @torch.no_grad()
@@ -93,8 +93,3 @@ def changed_row_norms(layer: Any, down_RI: Tensor, up_OR: Tensor, dtype: torch.d
         added_O = ((up_OR @ gram_RR) * up_OR).sum(dim=1)
         squared_O = layer.base_squared_norm_O + 2 * crossed_O + added_O
     return squared_O.clamp_min(torch.finfo(torch.float32).tiny).sqrt()
-
-
-def _in_dtype_of(weight: Tensor, x_NI: Tensor) -> Tensor:
-    """The input as the weight wants it; under autocast the product itself sees to that."""
-    return x_NI if torch.is_autocast_enabled(x_NI.device.type) else x_NI.to(weight.dtype)
