@@ -14,10 +14,10 @@ import torch
 
 from trainer.captions.dataset import Dataset
 from trainer.memory.planner import lane_text
+from trainer.memory.shortage import is_memory_error
 from trainer.messages import UserError
 from trainer.training.config import TrainConfig
 from trainer.training.data.encode import EncodedPhoto
-from trainer.training.faults import is_memory_error
 from trainer.training.keeping.runs import TrainJob
 from trainer.training.model.zimage import LATENT_CHANNELS
 from trainer.training.session import Session, open_session, plan_session

@@ -8,7 +8,7 @@ import re
 import shutil
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from .messages import UserError
@@ -49,15 +49,24 @@ def write_whole(path: Path, write: Callable[[Path], None]) -> None:
 
     A crash or a full disk leaves the old file. Raises UserError for a full disk or a folder that cannot be written.
     """
-    temporary = path.with_name(f".{uuid.uuid4().hex[:12]}.tmp")
+    write_all_whole({path: write})
+
+
+def write_all_whole(writes: Mapping[Path, Callable[[Path], None]]) -> None:
+    """Like `write_whole` for several files: the first is put in place once all are on the disk."""
+    temporaries = {path: path.with_name(f".{uuid.uuid4().hex[:12]}.tmp") for path in writes}
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write(temporary)
-        sync_file(temporary)
-        put_in_place(temporary, path)
-        sync_folder(path.parent)
+        for path, write in writes.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write(temporaries[path])
+            sync_file(temporaries[path])
+        for path, temporary in temporaries.items():
+            put_in_place(temporary, path)
+        for folder in {path.parent for path in writes}:
+            sync_folder(folder)
     except Exception as error:
-        temporary.unlink(missing_ok=True)
+        for temporary in temporaries.values():
+            temporary.unlink(missing_ok=True)
         raise as_user_error(error, path) from error
 
 

@@ -125,7 +125,8 @@ def test_encoded_dataset_equals_that_of_the_diffusers_folder(server: ComfyServer
     from trainer.captions.config import CaptionConfig
     from trainer.photos.load import load_photos
     from trainer.training.config import TrainConfig
-    from trainer.training.data.encode import fill_cache, plan_encoding
+    from trainer.training.data.encode import plan_encoding
+    from trainer.training.data.filling import fill_cache
     from trainer.training.model.diffusers_encoders import DiffusersEncoders
 
     record = json.loads((server.base_dir / "output/zimage_lora/quick/run.json").read_text(encoding="utf-8"))
@@ -136,7 +137,7 @@ def test_encoded_dataset_equals_that_of_the_diffusers_folder(server: ComfyServer
     dataset = caption_photos(photos, CaptionConfig(subject="Mila"))
     encoders = DiffusersEncoders(POCKET / "model", torch.device("cpu"))
     plan, _ = plan_encoding(dataset, TrainConfig(training_resolution=128), encoders)
-    list(fill_cache(plan, encoders, tmp_path))
+    list(fill_cache(plan, encoders, tmp_path, torch.device("cpu")))
     for kind in ("text", "latents"):
         sockets = cached(server.base_dir / "output/zimage_lora/quick/cache", kind)
         folder = cached(tmp_path, kind)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -110,13 +110,13 @@ class CountingEncoders(DiffusersEncoders):
         self.num_images = 0
         self.num_releases = 0
 
-    def encode_text(self, caption: str) -> torch.Tensor:
-        self.texts.append(caption)
-        return super().encode_text(caption)
+    def encode_texts(self, captions: Sequence[str]) -> list[torch.Tensor]:
+        self.texts += captions
+        return super().encode_texts(captions)
 
-    def encode_image(self, image_HWC: torch.Tensor) -> torch.Tensor:
-        self.num_images += 1
-        return super().encode_image(image_HWC)
+    def encode_images(self, images_BHWC: torch.Tensor) -> torch.Tensor:
+        self.num_images += len(images_BHWC)
+        return super().encode_images(images_BHWC)
 
     def release(self) -> None:
         self.num_releases += 1

@@ -30,7 +30,8 @@ from pocket.people import any_figure, base_scene
 from trainer.captions.dataset import CaptionedPhoto, Dataset
 from trainer.photos.photo import Judgement, Photo
 from trainer.training.config import TrainConfig
-from trainer.training.data.encode import EncodedPhoto, fill_cache, plan_encoding, read_encoded
+from trainer.training.data.encode import EncodedPhoto, plan_encoding, read_encoded
+from trainer.training.data.filling import fill_cache
 from trainer.training.keeping.results import Checkpoints
 from trainer.training.keeping.runs import TrainJob
 from trainer.training.loop import train
@@ -158,7 +159,7 @@ def measure(
     """The true loss of the checkpoint of each step."""
     plan, _ = plan_encoding(fresh, job.config, encoders)
     cache_dir = checkpoints.run_dir / "fresh"
-    for _ in fill_cache(plan, encoders, cache_dir):
+    for _ in fill_cache(plan, encoders, cache_dir, CPU):
         pass
     pictures = read_encoded(plan, cache_dir, job.config)
     session = open_session(job, pictures, CPU)

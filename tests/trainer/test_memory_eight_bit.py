@@ -21,7 +21,7 @@ from tests.trainer.test_memory_quantised import dense_linear, drawn, relative_er
 from trainer.memory import fitting
 from trainer.memory.quantised import quantise_linear, quantise_linears, unpacking_message
 from trainer.messages import sentence
-from trainer.training.data.encode import cut_to_bucket
+from trainer.training.data.filling import cut_to_bucket
 from trainer.training.model.zimage import find_base_model, load_transformer, model_latents, predict_velocity
 from trainer.training.telling.events import MemoryTold
 
@@ -96,9 +96,9 @@ def seen_by_blocks(
 ) -> Callable[[], list[tuple[Any, tuple[Any, ...]]]]:
     """The pocket model's blocks in bf16, each with what it is given for a half noisy photo and its caption."""
     photo = dataset.photos[0]
-    latents_CHW = model_latents(kept_encoders.encode_image(cut_to_bucket(photo.photo.path, (64, 64))))
+    latents_CHW = model_latents(kept_encoders.encode_images(cut_to_bucket(photo.photo.path, (64, 64))[None])[0])
     noise_CHW = drawn(*latents_CHW.shape, seed=7)
-    text = kept_encoders.encode_text(photo.caption)
+    text = kept_encoders.encode_texts([photo.caption])[0]
 
     def fresh() -> list[tuple[Any, tuple[Any, ...]]]:
         transformer = load_transformer(find_base_model(pocket_dir), torch.bfloat16, CPU)

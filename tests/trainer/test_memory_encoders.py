@@ -24,8 +24,8 @@ def test_text_encoder_and_vae_are_gone_when_the_transformer_is_loaded(
     make_job: Callable[..., Any], pocket_dir: Path
 ) -> None:
     encoders = DiffusersEncoders(pocket_dir, CPU)
-    encoders.encode_text("a photo of Ada")
-    encoders.encode_image(torch.zeros(64, 64, 3))
+    encoders.encode_texts(["a photo of Ada"])[0]
+    encoders.encode_images(torch.zeros(1, 64, 64, 3))
     models = [weakref.ref(encoders._text_encoder[1]), weakref.ref(encoders._vae)]
     assert all(model() is not None for model in models)
     job = make_job(total_steps=1, save_every=1)
@@ -39,7 +39,7 @@ def test_text_encoder_and_vae_are_gone_when_the_transformer_is_loaded(
 
 def test_a_quantised_text_encoder_is_near_the_whole_one_and_another_identity(pocket_dir: Path) -> None:
     whole, packed = DiffusersEncoders(pocket_dir, CPU), DiffusersEncoders(pocket_dir, CPU, quantisation="int8")
-    wanted, found = (encoders.encode_text("a photo of Ada on a beach") for encoders in (whole, packed))
+    wanted, found = (encoders.encode_texts(["a photo of Ada on a beach"])[0] for encoders in (whole, packed))
     assert 0 < (found - wanted).norm() <= 0.05 * wanted.norm()
     assert packed.text_identity != whole.text_identity and packed.image_identity == whole.image_identity
     linears = [module for module in packed._text_encoder[1].modules() if isinstance(module, QuantisedLinear)]
@@ -49,8 +49,8 @@ def test_a_quantised_text_encoder_is_near_the_whole_one_and_another_identity(poc
 def test_an_offloaded_text_encoder_gives_the_same_numbers(pocket_dir: Path) -> None:
     """What a GPU without room for it does, done here with plain copies."""
     encoders = DiffusersEncoders(pocket_dir, CPU)
-    wanted = encoders.encode_text("a photo of Ada")
+    wanted = encoders.encode_texts(["a photo of Ada"])[0]
     model = fit_text_encoder(encoders._text_encoder[1], "none", CPU)
     offloader = Offloader(dict(enumerate(model.layers)), CPU)
-    assert torch.equal(encoders.encode_text("a photo of Ada"), wanted)
+    assert torch.equal(encoders.encode_texts(["a photo of Ada"])[0], wanted)
     assert offloader.num_copies >= len(model.layers)

@@ -30,9 +30,9 @@ from tests.trainer.faulty_runs import (
     whole,
 )
 from trainer.captions.dataset import CaptionedPhoto, Dataset
+from trainer.memory.shortage import is_memory_error
 from trainer.messages import UserError
 from trainer.training import step as step_module
-from trainer.training.faults import is_memory_error
 from trainer.training.keeping.runs import finished_run
 from trainer.training.keeping.states import find_state
 from trainer.training.loop import train

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.trainer.conftest import CountingEncoders, losses_of
+from tests.trainer.conftest import CPU, CountingEncoders, losses_of
 from trainer.captions.dataset import CaptionedPhoto, Dataset
 from trainer.messages import UserError
 from trainer.photos.cleaning.clean import clean_photos
@@ -19,7 +19,8 @@ from trainer.photos.cleaning.config import CleanConfig
 from trainer.photos.load import load_photos
 from trainer.photos.photo import Box, Face, Judgement, Photo
 from trainer.training.config import TrainConfig
-from trainer.training.data.encode import fill_cache, plan_encoding, read_encoded
+from trainer.training.data.encode import plan_encoding, read_encoded
+from trainer.training.data.filling import fill_cache
 from trainer.training.data.masks import draw_mask, find_masks, paint_faces
 from trainer.training.keeping.runs import describe_run
 
@@ -74,7 +75,7 @@ def test_the_mask_of_a_black_and_white_photo_lies_where_the_photo_is_white(
     tmp_path: Path, encoders: CountingEncoders, size: tuple[int, int], bucket: tuple[int, int]
 ) -> None:
     """However a photo is scaled, cut and mirrored, its mask goes with it; also one of half its size."""
-    from trainer.training.data.encode import cut_to_bucket
+    from trainer.training.data.filling import cut_to_bucket
 
     (tmp_path / "photos").mkdir(), (tmp_path / "masks").mkdir()
     photo = Image.new("L", size, 0)
@@ -183,7 +184,7 @@ def test_photos_without_a_mask_are_learnt_whole_and_named(
     plan, warnings = plan_encoding(some, config, encoders)
     said = {warning.key: warning.values for warning in warnings}
     assert said["train.masks_missing"] == {"num": 4, "names": "0.png, 1.png, 3.png (+1)"}
-    list(fill_cache(plan, encoders, tmp_path))
+    list(fill_cache(plan, encoders, tmp_path, CPU))
     photos = read_encoded(plan, tmp_path, config)
     assert [photo.mask_HW is None for photo in photos] == [True, True, False, True, True]
     assert photos[2].mask_HW is not None and photos[2].mask_HW.shape == photos[2].latents_CHW.shape[1:]

@@ -16,7 +16,8 @@ from trainer.memory.lanes import Lane
 from trainer.memory.planner import lane_text
 from trainer.training.config import TrainConfig
 from trainer.training.data.buckets import BatchOrder
-from trainer.training.data.encode import EncodedPhoto, cut_to_bucket, plan_encoding
+from trainer.training.data.encode import EncodedPhoto, plan_encoding
+from trainer.training.data.filling import cut_to_bucket
 from trainer.training.keeping.states import find_state
 from trainer.training.model.adapter import fuse_adapter
 from trainer.training.model.zimage import find_base_model, load_transformer, model_latents
@@ -182,8 +183,8 @@ def test_three_updates_give_the_references_weights(
     plan, _ = plan_encoding(job.dataset, job.config, encoders)
     photos = [
         reference.Photo(
-            vae_mean=encoders.encode_image(cut_to_bucket(item.path, item.bucket)),
-            text=encoders.encode_text(item.caption),
+            vae_mean=encoders.encode_images(cut_to_bucket(item.path, item.bucket)[None])[0],
+            text=encoders.encode_texts([item.caption])[0],
         )
         for item in plan
     ]

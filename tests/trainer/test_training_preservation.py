@@ -13,7 +13,8 @@ from trainer.captions.dataset import Dataset
 from trainer.captions.trigger import class_caption
 from trainer.messages import UserError
 from trainer.training.config import TrainConfig
-from trainer.training.data.encode import EncodedDataset, EncodedPhoto, fill_cache, plan_encoding, read_encoded
+from trainer.training.data.encode import EncodedDataset, EncodedPhoto, plan_encoding, read_encoded
+from trainer.training.data.filling import fill_cache
 from trainer.training.model.zimage import find_base_model, load_transformer
 from trainer.training.network.lora import add_lora
 from trainer.training.step import loss_parts, preservation_losses, step_losses
@@ -28,7 +29,7 @@ def config_with(**settings: object) -> TrainConfig:
 
 def encoded(dataset: Dataset, config: TrainConfig, encoders: CountingEncoders, cache_dir: Path) -> EncodedDataset:
     plan, _ = plan_encoding(dataset, config, encoders)
-    list(fill_cache(plan, encoders, cache_dir))
+    list(fill_cache(plan, encoders, cache_dir, CPU))
     return read_encoded(plan, cache_dir, config)
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from collections import deque
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import TypeVar
 
 from ..messages import Message
@@ -38,13 +39,8 @@ def in_threads(
     The first error, or what `progress` raises, stops what has not begun yet and is raised once the photos that are at
     work are done: nothing of ours is then still running.
     """
-    room = Room()
-
-    def work_in_room(one: Given) -> Made:
-        with room.taken(num_bytes(one)):
-            return work(one)
-
-    with ThreadPoolExecutor(max_workers=min(_MAX_THREADS, os.cpu_count() or 1)) as pool:
+    work_in_room = _in_room(work, num_bytes)
+    with _pool() as pool:
         futures = [pool.submit(work_in_room, one) for one in given]
         try:
             for index, one in enumerate(given):
@@ -58,3 +54,38 @@ def in_threads(
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+
+
+def ahead(
+    work: Callable[[Given], Made], given: Sequence[Given], num_ahead: int, num_bytes: Callable[[Given], int]
+) -> Generator[Made, None, None]:
+    """`work` on each, results in order, made while whoever asks for them is busy: at most `num_ahead` in advance.
+
+    `num_bytes` as in `in_threads`. Close it when leaving early; nothing of ours is then still running.
+    """
+    work_in_room = _in_room(work, num_bytes)
+    begun: deque[Future[Made]] = deque()
+    with _pool() as pool:
+        try:
+            for one in given:
+                begun.append(pool.submit(work_in_room, one))
+                if len(begun) > num_ahead:
+                    yield begun.popleft().result()
+            while begun:
+                yield begun.popleft().result()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(max_workers=min(_MAX_THREADS, os.cpu_count() or 1))
+
+
+def _in_room(work: Callable[[Given], Made], num_bytes: Callable[[Given], int]) -> Callable[[Given], Made]:
+    room = Room()
+
+    def work_in_room(one: Given) -> Made:
+        with room.taken(num_bytes(one)):
+            return work(one)
+
+    return work_in_room

@@ -95,7 +95,7 @@ class DiffusersRenderer:
     @cached_property
     def _text_features(self) -> dict[str, torch.Tensor]:
         texts = dict.fromkeys((*self._prompts, ""))
-        features = {text: self._encoders.encode_text(text).to(self._device, self._dtype) for text in texts}
+        features = {text: self._encoders.encode_texts([text])[0].to(self._device, self._dtype) for text in texts}
         self._encoders.release()
         return features
 

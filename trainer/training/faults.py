@@ -7,13 +7,13 @@ themselves lead to comes again, and ends the run.
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable, Generator
 from typing import TypeVar
 
 import torch
 
 from ..memory.planner import lane_message, next_leaner
+from ..memory.shortage import give_back, is_memory_error
 from ..messages import Message, UserError
 from .keeping.runs import Run
 from .ranks import SharedError
@@ -21,7 +21,6 @@ from .session import Session, save_train_state
 from .telling.events import Event, Warned
 
 NOT_FINITE = "train.not_finite"
-_MEMORY_WORDS = ("out of memory", "can't allocate memory", "not enough memory", "alloc_failed")
 _Made = TypeVar("_Made")
 _Result = TypeVar("_Result")
 
@@ -108,13 +107,6 @@ def naming_memory_errors(
     raise UserError("train.out_of_memory_outside", reason=reason)
 
 
-def is_memory_error(error: BaseException) -> bool:
-    """Whether the device's or the machine's memory ran out; CPUs and some libraries say so only in words."""
-    if isinstance(error, (torch.cuda.OutOfMemoryError, MemoryError)):
-        return True
-    return isinstance(error, RuntimeError) and any(words in str(error).lower() for words in _MEMORY_WORDS)
-
-
 def _out_of_memory(session: Session, reason: str, step: int, saved: int) -> UserError:
     """What the user is told: at which step, what is saved, and the settings for the next leaner lane."""
     lane, num_blocks = session.plan.lane, int(session.transformer.config["n_layers"])
@@ -130,13 +122,6 @@ def _out_of_memory(session: Session, reason: str, step: int, saved: int) -> User
     }
     said = ", ".join(f"{name} {value}" for name, value in settings.items())
     return UserError("train.out_of_memory", leaner=lane_message(leaner, num_blocks), settings=said, **values)
-
-
-def give_back(device: torch.device) -> None:
-    """Hand memory that nobody holds any more back to the device."""
-    gc.collect()
-    if device.type == "cuda":
-        torch.cuda.empty_cache()
 
 
 def _first_line(error: BaseException) -> str:

@@ -20,7 +20,9 @@ import torch
 from ..files import remove_unfinished
 from ..memory.planner import lane_text
 from ..messages import Message
-from .data.encode import EncodedDataset, Encoders, fill_cache, plan_encoding, read_encoded
+from .data.encode import EncodedDataset, plan_encoding, read_encoded
+from .data.encoders import Encoders
+from .data.filling import fill_cache
 from .evidence.holdout import Split
 from .evidence.judging import Judging, split_for
 from .evidence.validation import divide
@@ -115,7 +117,7 @@ class _Host:
 
 def _encode_and_train(job: TrainJob, run: Run, encoders: Encoders, host: _Host) -> Generator[Event, None, None]:
     split = split_for(job, run)
-    photos = yield from _encode_together(job, run, split, encoders, host.should_stop, host.ranks)
+    photos = yield from _encode_together(job, run, split, encoders, host)
     if photos is None:
         yield Stopped(step=next(iter(state_steps(run.states_dir)), 0))
         return
@@ -232,19 +234,19 @@ def _checkpoint(
 
 
 def _encode_together(
-    job: TrainJob, run: Run, split: Split, encoders: Encoders, should_stop: Callable[[], bool], ranks: Ranks
+    job: TrainJob, run: Run, split: Split, encoders: Encoders, host: _Host
 ) -> Generator[Event, None, EncodedDataset | None]:
     """The first rank encodes; the others find everything in the cache then. None on all if the host asked to stop."""
     photos = None
-    if ranks.is_first:
-        photos = yield from _encode(job, run, split, encoders, should_stop)
-    if ranks.agree(int(photos is None)):
+    if host.ranks.is_first:
+        photos = yield from _encode(job, run, split, encoders, host.device, host.should_stop)
+    if host.ranks.agree(int(photos is None)):
         return None
-    return photos or (yield from _encode(job, run, split, encoders, should_stop=lambda: False))
+    return photos or (yield from _encode(job, run, split, encoders, host.device, should_stop=lambda: False))
 
 
 def _encode(
-    job: TrainJob, run: Run, split: Split, encoders: Encoders, should_stop: Callable[[], bool]
+    job: TrainJob, run: Run, split: Split, encoders: Encoders, device: torch.device, should_stop: Callable[[], bool]
 ) -> Generator[Event, None, EncodedDataset | None]:
     """Encode what the cache lacks and give the encoders' memory back; None if the host asked to stop."""
     plan, warnings = plan_encoding(split.used, job.config, encoders)
@@ -253,7 +255,7 @@ def _encode(
     for folder in (run.run_dir, run.cache_dir):
         remove_unfinished(folder)
     try:
-        for event in fill_cache(plan, encoders, run.cache_dir):
+        for event in fill_cache(plan, encoders, run.cache_dir, device):
             yield event
             if should_stop():
                 return None

@@ -1,54 +1,27 @@
-"""Encoding: captions and photos to text features and latents, once, kept on disk by what they were made of.
-
-Knows the Encoders protocol, neither ComfyUI nor diffusers.
-"""
+"""Encoding: what has to be made of captions and photos, once, and what the cache has of it. Makes none of it itself."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import Protocol
 
-import numpy as np
-import torch
 from torch import Tensor
 
 from ...captions.dataset import Dataset
-from ...files import file_hash, write_whole
 from ...messages import Message, UserError, name_some
 from ...photos.photo import Photo
-from ...photos.pixels import read_pixels
+from ...photos.room import memory_of
 from ..config import TrainConfig
 from ..model.zimage import model_latents
-from ..telling.events import Preparing
 from .buckets import Bucket, bucket_for
-from .cutting import cut
 from .data_choices import RepeatRule, fits, read_repeats, repeats_of
-from .masks import FoundMask, draw_mask, find_masks, mask_warnings
+from .encoders import Encoders
+from .masks import FoundMask, find_masks, mask_warnings
 from .texts import Texts, texts_of
 
 _CACHE_VERSION = "1"
-
-
-class Encoders(Protocol):
-    """A text encoder and a VAE, wherever they come from. Constructing one is cheap; weights load when first needed."""
-
-    text_identity: str
-    """Changes whenever `encode_text` would give other numbers."""
-    image_identity: str
-    """Changes whenever `encode_image` would give other numbers."""
-
-    def encode_text(self, caption: str) -> Tensor:
-        """Text features of a caption, [num_tokens, width], fp32 on the CPU."""
-
-    def encode_image(self, image_HWC: Tensor) -> Tensor:
-        """The VAE's mean latents of an image [H, W, 3] in 0..1: [16, H/8, W/8], unscaled, fp32 on the CPU."""
-
-    def release(self) -> None:
-        """Give back the memory of the weights."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +35,8 @@ class PhotoToEncode:
     """Its place in the dataset."""
     path: Path
     content_hash: str
+    bytes_to_read: int
+    """What reading the photo takes of memory."""
     bucket: Bucket
     is_flipped: bool
     texts: Texts
@@ -139,6 +114,7 @@ def _to_encode(
         photo_index=index,
         path=photo.path,
         content_hash=photo.content_hash,
+        bytes_to_read=memory_of(photo),
         bucket=bucket,
         is_flipped=is_flipped,
         texts=texts,
@@ -164,61 +140,6 @@ def _small(photos: Sequence[Photo], resolutions: Sequence[int]) -> list[Message]
 
 def _cache_name(kind: str, *made_of: str) -> str:
     return f"{kind}-{hashlib.sha256(repr((_CACHE_VERSION, *made_of)).encode()).hexdigest()[:32]}.safetensors"
-
-
-def fill_cache(plan: Sequence[PhotoToEncode], encoders: Encoders, cache_dir: Path) -> Iterator[Preparing]:
-    """Make whatever the cache lacks: masks, then all captions, then all photos, so that one model is in memory.
-
-    Equal captions and equal photos are encoded once. The text encoder is let go of before the VAE is loaded.
-
-    Raises UserError for a photo that is gone or was changed since it was loaded.
-    """
-    masks = {photo.mask_file: (photo.path.name, partial(_mask_of, photo)) for photo in plan if photo.mask}
-    yield from _fill(masks, "masks", cache_dir)
-    texts = {
-        file: (photo.path.name, partial(encoders.encode_text, caption))
-        for photo in plan
-        for caption, file in photo.text_files.items()
-    }
-    encoded_texts = False
-    for event in _fill(texts, "text", cache_dir):
-        encoded_texts = True
-        yield event
-    latents = {photo.latents_file: (photo.path.name, partial(_latents_of, photo, encoders)) for photo in plan}
-    if encoded_texts and any(not (cache_dir / file).is_file() for file in latents):
-        encoders.release()
-    yield from _fill(latents, "latents", cache_dir)
-
-
-def _mask_of(photo: PhotoToEncode) -> Tensor:
-    assert photo.mask is not None
-    return torch.from_numpy(draw_mask(photo.mask, photo.bucket, photo.is_flipped))
-
-
-def _latents_of(photo: PhotoToEncode, encoders: Encoders) -> Tensor:
-    pixels = cut_to_bucket(photo.path, photo.bucket, is_flipped=photo.is_flipped)
-    if file_hash(photo.path) != photo.content_hash:  # else another photo's latents would lie under this one's name
-        raise UserError("photos.gone", path=photo.path)
-    return encoders.encode_image(pixels)
-
-
-def _fill(wanted: Mapping[str, tuple[str, Callable[[], Tensor]]], stage: str, cache_dir: Path) -> Iterator[Preparing]:
-    """`wanted` has, by cache file, the name of a photo and what makes the tensor."""
-    from safetensors.torch import save_file
-
-    missing = {file: made for file, made in wanted.items() if not (cache_dir / file).is_file()}
-    for done, (file, (photo_name, make)) in enumerate(missing.items(), start=1):
-        tensor = make().contiguous()
-        if not torch.isfinite(tensor).all():
-            raise UserError("train.encoding_not_finite", name=photo_name, stage=stage)
-        write_whole(cache_dir / file, partial(save_file, {stage: tensor}))
-        yield Preparing(stage=stage, done=done, total=len(missing))
-
-
-def cut_to_bucket(path: Path, bucket: Bucket, *, is_flipped: bool = False) -> Tensor:
-    """A photo's pixels [H, W, 3] in 0..1 at the bucket's size: scaled (bicubic) to cover it, then cut in the middle."""
-    image = cut(read_pixels(path), bucket, is_flipped=is_flipped)
-    return torch.from_numpy(np.asarray(image, dtype=np.float32) / 255)
 
 
 def read_encoded(plan: Sequence[PhotoToEncode], cache_dir: Path, config: TrainConfig) -> EncodedDataset:

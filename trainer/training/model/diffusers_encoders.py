@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -53,18 +54,22 @@ class DiffusersEncoders:
         return vae.to(self._device).eval()
 
     @torch.no_grad()
-    def encode_text(self, caption: str) -> Tensor:
-        """The second-to-last layer's output for the framed caption, [num_tokens, width]."""
+    def encode_texts(self, captions: Sequence[str]) -> list[Tensor]:
+        """The second-to-last layer's output for each framed caption, [num_tokens, width]; one pass for all of them."""
         tokenizer, model = self._text_encoder
-        tokens = tokenizer(PROMPT_TEMPLATE.format(caption), return_tensors="pt").to(self._device)
+        framed = [PROMPT_TEMPLATE.format(caption) for caption in captions]
+        # What fills up the shorter ones stands behind them, where no token of theirs looks.
+        tokens = tokenizer(framed, padding=True, padding_side="right", return_tensors="pt").to(self._device)
         states = model(tokens.input_ids, attention_mask=tokens.attention_mask, output_hidden_states=True).hidden_states
-        return states[-2][0].float().cpu()
+        features_BTD, lengths = states[-2].float().cpu(), tokens.attention_mask.sum(dim=1).tolist()
+        return [features_TD[:length] for features_TD, length in zip(features_BTD, lengths)]
 
     @torch.no_grad()
-    def encode_image(self, image_HWC: Tensor) -> Tensor:
-        """The mean of the VAE's posterior, [16, H/8, W/8], unscaled."""
-        image_BCHW = image_HWC.permute(2, 0, 1)[None].to(self._device) * 2 - 1
-        return self._vae.encode(image_BCHW).latent_dist.mode()[0].float().cpu()
+    def encode_images(self, images_BHWC: Tensor) -> Tensor:
+        """The means of the VAE's posteriors, [B, 16, H/8, W/8], unscaled."""
+        images_BCHW = images_BHWC.permute(0, 3, 1, 2).to(self._device) * 2 - 1
+        latents_BCHW: Tensor = self._vae.encode(images_BCHW).latent_dist.mode()
+        return latents_BCHW.float().cpu()
 
     def release(self) -> None:
         """Forget the loaded models; they load again if they are needed again."""
