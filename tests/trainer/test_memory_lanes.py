@@ -13,7 +13,7 @@ from torch import Tensor
 from tests.trainer.conftest import CPU, losses_of
 from trainer.memory.fitting import fit_weights, install_lane
 from trainer.memory.lanes import Lane
-from trainer.memory.lean_block import Recipes, lean_forward
+from trainer.memory.lean_block import Recipes, _normed, lean_forward
 from trainer.memory.offload import Offloader
 from trainer.training.config import TrainConfig
 from trainer.training.keeping.record import read_record
@@ -77,6 +77,19 @@ def test_keeping_less_changes_only_the_order_of_sums(tiny_dir: Path, dtype: torc
     wanted, found = plain.gradients(), lean.gradients()
     for name, gradient in wanted.items():
         assert (found[name] - gradient).norm() <= tolerance * gradient.norm(), name
+
+
+@pytest.mark.gpu
+def test_a_norm_is_one_kernel_in_bf16_although_autocast_would_have_it_in_fp32() -> None:
+    from diffusers.models.normalization import RMSNorm
+
+    norm = RMSNorm(3840, eps=1e-5).to("cuda", torch.bfloat16)
+    x = torch.randn(64, 3840, device="cuda").bfloat16()
+    with torch.autocast("cuda", torch.bfloat16), torch.profiler.profile() as profile:
+        normed = _normed(norm, x)
+    assert normed.dtype == torch.bfloat16 and (normed - norm(x)).norm() <= 1e-2 * normed.norm()
+    kernels = [event for event in profile.events() if event.device_type == torch.autograd.DeviceType.CUDA]
+    assert len(kernels) == 1
 
 
 @pytest.mark.parametrize("precision", ["bf16", "int8", "nf4"])
