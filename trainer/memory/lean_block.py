@@ -113,20 +113,25 @@ def lean_forward(
             recipes.add(step, inputs, made)
         return made
 
+    def scaled(norm: Any, x_BTD: Tensor, scale: Tensor) -> Tensor:
+        return cheap(lambda x, scale: _normed(norm, x) * (1.0 + scale), x_BTD, scale)
+
+    def gated(norm: Any, y_BTD: Tensor, gate: Tensor) -> Tensor:
+        made: Tensor = _InputsOnly.apply(lambda y, gate: gate * _normed(norm, y), y_BTD, gate)
+        return made
+
     modulation = block.adaLN_modulation(time).unsqueeze(1)
     scale_attention, gate_attention, scale_ffn, gate_ffn = modulation.chunk(4, dim=2)
     gate_attention, gate_ffn = gate_attention.tanh(), gate_ffn.tanh()
 
-    normed = cheap(lambda x, scale: _normed(block.attention_norm1, x) * (1.0 + scale), x_BTD, scale_attention)
+    normed = scaled(block.attention_norm1, x_BTD, scale_attention)
     attended = _attention(block.attention, normed, mask, rotations, cheap)
-    x_BTD = x_BTD + _InputsOnly.apply(
-        lambda y, gate: gate * _normed(block.attention_norm2, y), attended, gate_attention
-    )
+    x_BTD = x_BTD + gated(block.attention_norm2, attended, gate_attention)
 
-    normed = cheap(lambda x, scale: _normed(block.ffn_norm1, x) * (1.0 + scale), x_BTD, scale_ffn)
+    normed = scaled(block.ffn_norm1, x_BTD, scale_ffn)
     ffn = block.feed_forward
-    gated = cheap(lambda a, b: F.silu(a) * b, *linears_of_one_input((ffn.w1, ffn.w3), normed))
-    return x_BTD + _InputsOnly.apply(lambda y, gate: gate * _normed(block.ffn_norm2, y), ffn.w2(gated), gate_ffn)
+    hidden = cheap(lambda a, b: F.silu(a) * b, *linears_of_one_input((ffn.w1, ffn.w3), normed))
+    return x_BTD + gated(block.ffn_norm2, ffn.w2(hidden), gate_ffn)
 
 
 def _normed(norm: Any, x: Tensor) -> Tensor:
