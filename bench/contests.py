@@ -6,54 +6,26 @@ import dataclasses
 import gc
 import statistics
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
 
 import torch
 
-from trainer.captions.dataset import Dataset
+from trainer.memory.costs import ModelShape, Rates, Workload
+from trainer.memory.device import read_machine
+from trainer.memory.lanes import Lane
 from trainer.memory.planner import lane_text
 from trainer.memory.shortage import is_memory_error
-from trainer.messages import UserError
-from trainer.training.config import TrainConfig
-from trainer.training.data.encode import EncodedPhoto
-from trainer.training.keeping.runs import TrainJob
-from trainer.training.model.zimage import LATENT_CHANNELS
-from trainer.training.session import Session, open_session, plan_session
-from trainer.training.step import train_step
+from trainer.messages import UserError, as_plain
+from trainer.training.session import Session
 
 from .machine import synchronise
 from .memory import Peak, watched
-from .models import Model, num_linear_parameters, num_tokens
-from .reference import EagerReference
+from .models import num_linear_parameters, num_tokens
+from .sides import Cell, Settings, Step, open_product, open_reference, product_step, work_of
 
-Step = Callable[[], float]
 _WARM_UP_STEPS = 2
-
-
-@dataclass(frozen=True, kw_only=True)
-class Settings:
-    """What is the same for every cell."""
-
-    model: Model
-    device: torch.device
-    rank: int
-    num_text_tokens: int
-    num_rounds: int
-    steps_per_round: int
-    used_before: int
-    """Bytes that others use on the card."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Cell:
-    """What one row of the table measures."""
-
-    lane: str
-    lane_settings: dict[str, object]
-    resolution_px: int
-    batch_size: int
+_BEGINS = "memory.compile_begins"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,6 +64,13 @@ class Result:
     reference_peak: Peak | None = None
     plan: str = ""
     """The lane that the product's planner made of the settings."""
+    lane: Lane | None = None
+    """The same as numbers; with the next three it is what the planner predicts from."""
+    shape: ModelShape | None = None
+    work: Workload | None = None
+    rates: Rates | None = None
+    told: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+    """What came of measuring attention and of compiling blocks, as the messages that users get."""
     predicted_bytes: int = 0
     """What the plan says of the whole peak, on CUDA the context included."""
     predicted_s: float = 0.0
@@ -114,14 +93,17 @@ def measure(cell: Cell, settings: Settings, matmul_rate: float, reference_peak: 
 
 def _measure(cell: Cell, settings: Settings, matmul_rate: float, reference_peak: Peak | None) -> Result:
     device = settings.device
+    rates = read_machine(device, torch.bfloat16).rates
     with watched(device, settings.used_before) as loading_peak:
         session = open_product(cell, settings)
     step = product_step(session)
+    if device.type == "cpu":
+        step()  # a profile begins at zero: what lies in memory before it is added, with the optimizer's state
+    held = _held_bytes(session) if device.type == "cpu" else 0
     with watched(device, settings.used_before) as step_peak:
         for _ in range(_WARM_UP_STEPS):
             step()
-    if device.type == "cpu":  # a profile begins at zero: what was loaded before it lies below
-        step_peak.allocated += sum(tensor.numel() * tensor.element_size() for tensor in _held(session))
+    step_peak.allocated += held
     side_px = cell.resolution_px
     tokens = cell.batch_size * num_tokens(side_px, side_px, settings.num_text_tokens)
     floor_s = 4 * num_linear_parameters(session.transformer) * tokens / matmul_rate
@@ -133,6 +115,11 @@ def _measure(cell: Cell, settings: Settings, matmul_rate: float, reference_peak:
         step_peak=step_peak,
         reference_peak=reference_peak,
         plan=lane_text(session.plan.lane, session.plan.num_blocks),
+        lane=session.plan.lane,
+        shape=ModelShape.of(session.transformer.config),
+        work=work_of(session),
+        rates=rates,
+        told=[as_plain(said) for said in (*session.attention.told, *session.compiler.told) if said.key != _BEGINS],
         predicted_bytes=session.plan.peak.total,
         predicted_s=session.plan.seconds_per_step,
     )
@@ -175,59 +162,6 @@ def measure_reference(cell: Cell, settings: Settings) -> Peak | None:
         _give_back(settings.device)
 
 
-def open_product(cell: Cell, settings: Settings) -> Session:
-    """The product's own session on photos of noise."""
-    config = TrainConfig(
-        linear_rank=settings.rank,
-        training_resolution=cell.resolution_px,
-        batch_size=cell.batch_size,
-        training_adapter="none",
-        **cell.lane_settings,  # type: ignore[arg-type]
-    )
-    nowhere = Path("nowhere")  # a session reads and writes nothing there
-    job = TrainJob(
-        config=config,
-        dataset=Dataset(subject="nobody", photos=()),
-        base=settings.model.base,
-        adapter=None,
-        run_name="bench",
-        runs_dir=nowhere,
-        loras_dir=nowhere,
-    )
-    photos, model = photos_of_noise(cell, settings), settings.model
-    plan = plan_session(job, photos, settings.device, shape=model.config)
-    return open_session(job, photos, settings.device, load=model.load, plan=plan)
-
-
-def product_step(session: Session) -> Step:
-    """The product's own step, the next one each time."""
-    steps = iter(range(1, 1 << 30))
-    return lambda: train_step(session, next(steps)).loss
-
-
-def open_reference(cell: Cell, settings: Settings) -> EagerReference:
-    """The plain loop on the same photos."""
-    photos = photos_of_noise(cell, settings)[: cell.batch_size]
-    return EagerReference(
-        settings.model.load(settings.model.base, torch.bfloat16, settings.device),
-        rank=settings.rank,
-        latents_BCHW=torch.stack([photo.latents_CHW for photo in photos]),
-        texts=[photo.text for photo in photos],
-    )
-
-
-def photos_of_noise(cell: Cell, settings: Settings) -> tuple[EncodedPhoto, ...]:
-    """As many encoded photos as a batch holds, all of one bucket."""
-    generator = torch.Generator().manual_seed(0)
-    side = cell.resolution_px // 8
-    shapes = (LATENT_CHANNELS, side, side), (settings.num_text_tokens, settings.model.config["cap_feat_dim"])
-    drawn = [[torch.randn(shape, generator=generator) for shape in shapes] for _ in range(cell.batch_size)]
-    return tuple(
-        EncodedPhoto(name=f"{i}.png", bucket=(cell.resolution_px,) * 2, latents_CHW=latents_CHW, text=text)
-        for i, (latents_CHW, text) in enumerate(drawn)
-    )
-
-
 def _in_turns(ours: Step, theirs: Step, settings: Settings) -> tuple[list[float], list[float]]:
     """Seconds per step by round, of both; who begins changes from round to round."""
     _warm_up(ours)
@@ -256,9 +190,12 @@ def _warm_up(step: Step) -> None:
         step()
 
 
-def _held(session: Session) -> list[torch.Tensor]:
-    """What a session keeps between two steps, without the optimizer's state, which the first step makes."""
-    return [*session.transformer.parameters(), *session.transformer.buffers()]
+def _held_bytes(session: Session) -> int:
+    """What a session keeps between two steps, each storage once: tensors can be parts of larger ones."""
+    state = (value for values in session.optimizer.state.values() for value in values.values())
+    tensors = [*session.transformer.parameters(), *session.transformer.buffers(), *state]
+    storages = (tensor.untyped_storage() for tensor in tensors if isinstance(tensor, torch.Tensor))
+    return sum({storage.data_ptr(): storage.nbytes() for storage in storages}.values())
 
 
 def _has_room(device: torch.device, reference_peak: Peak) -> bool:

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
 
 from .memory import nvidia_smi
 
@@ -17,6 +18,12 @@ _PACKAGES = ("torch", "diffusers", "peft", "bitsandbytes", "accelerate", "transf
 _LEAST_S = 0.1
 """A round of multiplications lasts at least so long, so that the clock's own steps do not matter."""
 _ROUNDS = 5
+
+
+def device_of(name: str | None) -> torch.device:
+    """The device of a name, by default a card if there is one; with its index, which some calls of torch ask for."""
+    device = torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
+    return torch.device("cuda", torch.cuda.current_device()) if str(device) == "cuda" else device
 
 
 def describe(device: torch.device) -> dict[str, object]:
@@ -61,19 +68,19 @@ def matmul_rate(dtype: torch.dtype, device: torch.device, rows: int, width: int,
     """Operations per second of [rows, width] x [width, hidden], the model's own largest product; a median of rounds."""
     generator = torch.Generator(device).manual_seed(0)
     left = torch.randn(rows, width, dtype=dtype, device=device, generator=generator)
-    right = torch.randn(width, hidden, dtype=dtype, device=device, generator=generator)
+    weight = torch.randn(hidden, width, dtype=dtype, device=device, generator=generator)
     num_times = 1
-    while (round_s := _multiplying(left, right, num_times)) < _LEAST_S:
+    while (round_s := _multiplying(left, weight, num_times)) < _LEAST_S:
         num_times = max(num_times + 1, min(64 * num_times, round(1.2 * num_times * _LEAST_S / max(round_s, 1e-6))))
-    seconds = statistics.median(_multiplying(left, right, num_times) for _ in range(_ROUNDS))
+    seconds = statistics.median(_multiplying(left, weight, num_times) for _ in range(_ROUNDS))
     return 2 * rows * width * hidden * num_times / seconds
 
 
-def _multiplying(left: torch.Tensor, right: torch.Tensor, num_times: int) -> float:
+def _multiplying(left: torch.Tensor, weight: torch.Tensor, num_times: int) -> float:
     synchronise(left.device)
     started_s = time.perf_counter()
     for _ in range(num_times):
-        left @ right
+        F.linear(left, weight)  # as a layer does it: some processors take far longer for a weight the other way round
     synchronise(left.device)
     return time.perf_counter() - started_s
 

@@ -74,6 +74,11 @@ def watched(device: torch.device, used_before: int) -> Iterator[Peak]:
     peak.allocated = highest_sum(_allocations(profile))
 
 
+def own_context(device: torch.device, used_before: int) -> int:
+    """Bytes that the driver holds on a CUDA card for this process beside torch's pool, as things are now."""
+    return max(0, _driver_used(device) - used_before - torch.cuda.memory_reserved(device))
+
+
 def _driver_used(device: torch.device) -> int:
     free, total = torch.cuda.mem_get_info(device)
     return total - free

@@ -18,11 +18,12 @@ from pathlib import Path
 import torch
 
 from . import report
-from .contests import Cell, Settings, measure, measure_reference
-from .lanes import LANES
-from .machine import describe, matmul_rate
+from .contests import measure, measure_reference
+from .lanes import LANES, lane_names, numbers
+from .machine import describe, device_of, matmul_rate
 from .memory import Peak, used_before_cuda
 from .models import SIZES, model_of
+from .sides import Cell, Settings
 
 _RESOLUTIONS = {"tiny": [64], "pocket": [128], "full": [512, 768, 1024]}
 MATMUL_ROWS = {"cuda": 8192, "cpu": 1024}
@@ -32,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Measure every combination, print the table row by row, and write JSON if asked to."""
     chosen = _parser().parse_args(arguments)
     used_before = used_before_cuda()
-    device = torch.device(chosen.device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    device = device_of(chosen.device)
     model = model_of(chosen.size, device)
     settings = Settings(
         model=model,
@@ -85,11 +86,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--size", choices=SIZES, default="pocket", help="the pocket model, Z-Image's real shapes, or tiny ones"
     )
-    parser.add_argument("--lanes", type=_lanes, default=list(LANES), help=f"all, or some of {','.join(LANES)}")
+    parser.add_argument("--lanes", type=lane_names, default=list(LANES), help=f"all, or some of {','.join(LANES)}")
     parser.add_argument(
-        "--resolutions", type=_numbers, help="pixels of a side (default: 128 for pocket, 512,768,1024 for full)"
+        "--resolutions", type=numbers, help="pixels of a side (default: 128 for pocket, 512,768,1024 for full)"
     )
-    parser.add_argument("--batches", type=_numbers, default=[1], help="photos per step (default: 1)")
+    parser.add_argument("--batches", type=numbers, default=[1], help="photos per step (default: 1)")
     parser.add_argument("--rank", type=int, default=64, help="the LoRA's rank (default: 64)")
     parser.add_argument("--text-tokens", type=int, default=96, help="tokens of the caption (default: 96)")
     parser.add_argument("--rounds", type=int, default=7, help="rounds in which both take turns (default: 7)")
@@ -98,17 +99,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--no-reference", dest="reference", action="store_false", help="leave the plain loop out")
     parser.add_argument("--json", type=Path, help="the file for all numbers")
     return parser
-
-
-def _numbers(text: str) -> list[int]:
-    return [int(number) for number in text.split(",")]
-
-
-def _lanes(text: str) -> list[str]:
-    names = list(LANES) if text == "all" else text.split(",")
-    if unknown := set(names) - set(LANES):
-        raise argparse.ArgumentTypeError(f"{', '.join(unknown)}: there are {', '.join(LANES)}")
-    return names
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.nodes.schemas import ROOT, declared_nodes
+from trainer.memory.constants import read_constants
 from trainer.memory.costs import ModelShape, Workload, peak_parts
 from trainer.memory.lanes import Lane
 
@@ -146,6 +147,7 @@ def test_script_for_several_people_is_the_same_in_both_languages_and_needs_no_pa
 
 
 def test_memory_in_the_table_of_cards_is_what_the_planner_counts() -> None:
+    constants = read_constants().constants
     full = ModelShape(dim=3840, num_blocks=30, num_refiners=2, num_heads=30, text_width=2560)
 
     def peak_gb(num_photos: int = 1, **lane: object) -> str:
@@ -153,7 +155,7 @@ def test_memory_in_the_table_of_cards_is_what_the_planner_counts() -> None:
             num_tokens=1088 * num_photos, tokens_each=1088, num_trained=170_065_920, optimizer="adam8bit"
         )  # fmt: skip
         lane = {"num_blocks_recomputed": 30, **lane}
-        return f"{peak_parts(full, work, Lane(**lane), is_cuda=True, context=500_000_000).total / 1e9:.1f} GB"  # type: ignore[arg-type]
+        return f"{peak_parts(full, work, Lane(**lane), constants, is_cuda=True).total / 1e9:.1f} GB"  # type: ignore[arg-type]
 
     counted = [
         peak_gb(precision="bf16", num_blocks_recomputed=0),

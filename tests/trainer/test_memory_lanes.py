@@ -115,7 +115,7 @@ def test_what_can_be_made_again_is_not_kept(tiny_dir: Path) -> None:
 
     def watching(tensor: Tensor) -> Any:
         packed = pack(tensor)
-        if packed is tensor and tensor.numel() >= num_tokens * 8 and not isinstance(tensor, torch.nn.Parameter):
+        if packed is tensor and tensor.numel() >= num_tokens * width and not isinstance(tensor, torch.nn.Parameter):
             kept[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
         return packed
 

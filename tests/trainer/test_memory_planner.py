@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import torch
 
-from trainer.memory.costs import ModelShape, Workload, peak_parts
+from trainer.memory.constants import read_constants
+from trainer.memory.costs import ModelShape, Rates, Workload, peak_parts
 from trainer.memory.lanes import Lane
 from trainer.memory.planner import Machine, Plan, Wish, lane_text, make_plan, next_leaner
 
@@ -16,9 +17,10 @@ GB = 1_000_000_000
 FULL = ModelShape(dim=3840, num_blocks=30, num_refiners=2, num_heads=30, text_width=2560)
 RANK_64 = 170_065_920
 AT_512_PX = Workload(num_tokens=1024 + 64, tokens_each=1024 + 64, num_trained=RANK_64, optimizer="adam8bit")
+CONSTANTS = read_constants().constants
+RATES = Rates(matmul_rate=1e14, memory_rate=1e12, copy_rate=2e10)
 CARD = Machine(
-    is_cuda=True, total_bytes=24 * GB, free_bytes=23 * GB, context_bytes=GB // 2, host_free_bytes=32 * GB,
-    matmul_rate=1e14, memory_rate=1e12, copy_rate=2e10,
+    is_cuda=True, total_bytes=24 * GB, free_bytes=23 * GB, host_free_bytes=32 * GB, rates=RATES, constants=CONSTANTS
 )  # fmt: skip
 BF16 = Wish(precision="bf16")
 LEAN = dict(num_blocks_recomputed=30)
@@ -29,7 +31,7 @@ def plan(free_gb: float, wish: Wish = BF16, work: Workload = AT_512_PX, **machin
 
 
 def peak_gb(**lane: Any) -> float:
-    return peak_parts(FULL, AT_512_PX, Lane(**lane), is_cuda=True, context=GB // 2).total / GB
+    return peak_parts(FULL, AT_512_PX, Lane(**lane), CONSTANTS, is_cuda=True).total / GB
 
 
 def test_the_counts_are_those_of_the_real_model() -> None:
@@ -89,8 +91,8 @@ def test_a_16_gb_card_trains_in_bf16() -> None:
 
 
 def test_a_slow_bus_makes_packing_better_than_fetching() -> None:
-    assert plan(9.5, copy_rate=4e9).lane.precision == "int8"
-    assert plan(4.5, copy_rate=1e9, has_bitsandbytes=True).lane.precision == "nf4"
+    assert plan(9.5, rates=dataclasses.replace(RATES, copy_rate=4e9)).lane.precision == "int8"
+    assert plan(4.5, rates=dataclasses.replace(RATES, copy_rate=1e9), has_bitsandbytes=True).lane.precision == "nf4"
 
 
 def test_without_system_memory_nothing_is_offloaded() -> None:
@@ -107,7 +109,7 @@ def test_manual_settings_are_kept() -> None:
 
 def test_a_cpu_is_never_given_other_numbers_unasked() -> None:
     for free_gb in (5, 20, 64):
-        found = plan(free_gb, is_cuda=False, context_bytes=0)
+        found = plan(free_gb, is_cuda=False)
         assert found.lane.precision == "bf16"
 
 
@@ -135,7 +137,7 @@ def test_every_lane_has_a_leaner_one_until_the_last() -> None:
     lane: Lane | None = Lane(precision="bf16")
     seen = []
     while lane is not None:
-        seen.append(peak_parts(FULL, AT_512_PX, lane, is_cuda=True).total)
+        seen.append(peak_parts(FULL, AT_512_PX, lane, CONSTANTS, is_cuda=True).total)
         last, lane = lane, next_leaner(lane, 30)
     assert seen == sorted(seen, reverse=True)
     assert lane_text(last, 30) == "nf4 · recompute 30/30 · offload 30/30"

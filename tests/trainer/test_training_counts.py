@@ -12,8 +12,8 @@ import torch
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from bench.contests import Cell, Settings, open_product
 from bench.models import Model, model_of
+from bench.sides import Cell, Settings, open_product
 from tests.trainer.conftest import CPU
 from trainer.training.session import Session
 from trainer.training.step import train_step

@@ -33,6 +33,7 @@ from trainer.captions.dataset import CaptionedPhoto, Dataset
 from trainer.memory.shortage import is_memory_error
 from trainer.messages import UserError
 from trainer.training import step as step_module
+from trainer.training.data import filling
 from trainer.training.keeping.runs import finished_run
 from trainer.training.keeping.states import find_state
 from trainer.training.loop import train
@@ -203,8 +204,11 @@ def own_photos(tmp_path: Path) -> Dataset:
 
 
 def test_a_photo_deleted_while_photos_are_encoded_is_named_and_the_run_goes_on_once_it_is_back(
-    make_job: Callable, encoders: CountingEncoders, run_through: Callable, own_photos: Dataset, tmp_path: Path
-) -> None:
+    make_job: Callable, encoders: CountingEncoders, run_through: Callable, own_photos: Dataset, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(filling, "_PHOTOS_AHEAD", 0)  # else all four have been read before the first is told of
+    monkeypatch.setattr(filling, "_PIXELS_AT_ONCE", 64 * 64)
     job, path = make_job(dataset=own_photos), own_photos.photos[3].photo.path
     events: list[Event] = []
     with (

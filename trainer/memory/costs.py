@@ -11,12 +11,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from .constants import Constants
 from .lanes import NUM_SLOTS, Lane
 from .quantised_sizes import linear_bytes
 
 _TIME_WIDTH, _TIME_HIDDEN = 256, 1024
 _PATCH = 2
-_MASTER, _GRADIENT, _CAST = 4, 4, 2  # bytes of a trained number, its gradient, and its copy in bf16 arithmetic
+_MASTER, _GRADIENT = 4, 4  # bytes of a trained number and of its gradient
 _STATE_BYTES = {"adam8bit": 2.04, "adamw": 8, "prodigy": 16, "adafactor": 0.05, "lion8bit": 1.02, "schedule-free": 8}
 _UPDATE_BYTES = {"prodigy": 8, "adafactor": 4, "schedule-free": 8}
 """What an update holds for a moment, of each trained number: on CUDA these work on all of them at once. AdamW
@@ -27,11 +28,6 @@ _UNPACKED_COPIES = {"fp32": (0, 0), "bf16": (0, 0), "float8": (3, 2), "int8": (3
 """How many copies of its largest weight unpacking makes for a moment, on the CPU and on CUDA. The CPU multiplies bf16
 by fp32 scales in fp32, and unpacks nf4 where a step is not at its fullest; on CUDA the products in 8 bits have wide
 sums instead."""
-_ELEMENTWISE = 1.8
-"""How much longer a step takes than its matrix products alone: norms, rotations, gates, the LoRA's thin products."""
-_STEP_OVERHEAD_S = 0.02
-_FRAGMENTS = 0.02
-"""Share of the allocator's memory that lies idle between tensors on CUDA."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,6 +112,20 @@ class Workload:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Rates:
+    """How fast a device is, measured on it."""
+
+    matmul_rate: float
+    """Operations a second of matrix products in the base model's number format."""
+    memory_rate: float
+    """Bytes a second within the device."""
+    copy_rate: float
+    """Bytes a second from pinned system memory to the device."""
+    native: tuple[str, ...] = ()
+    """The 8-bit precisions in which it multiplies matrices itself."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class PeakParts:
     """The expected peak in bytes, by what it is for."""
 
@@ -150,17 +160,21 @@ def host_bytes(shape: ModelShape, lane: Lane) -> int:
     return lane.num_blocks_offloaded * shape.block_bytes(lane.precision)
 
 
-def peak_parts(shape: ModelShape, work: Workload, lane: Lane, *, is_cuda: bool, context: int = 0) -> PeakParts:
+def copied_bytes(shape: ModelShape, lane: Lane) -> int:
+    """What a pass forward and backward copies to the device: each offloaded block once on each way."""
+    return 2 * host_bytes(shape, lane)
+
+
+def peak_parts(shape: ModelShape, work: Workload, lane: Lane, constants: Constants, *, is_cuda: bool) -> PeakParts:
     """The parts of a step's peak: the fullest of the moments from the end of the forward pass to the update."""
     e = 4 if lane.precision == "fp32" else 2
     unit, P = work.num_tokens * shape.dim * e, work.num_trained
     wide = shape.hidden / shape.dim
     num_recomputed = min(lane.num_blocks_recomputed, shape.num_blocks)
     num_kept = shape.num_blocks - num_recomputed
-    casts_each = (0 if e == 4 else _CAST * P) // shape.num_blocks  # freed with the block whose backward is done
     thin = len(shape.block_linears()) * _rank(shape, P) * work.num_tokens * e  # what the LoRA's first halves give
-    kept_each = (8 + 2 * wide) * unit + thin + casts_each
-    recomputing = (11 + 3 * wide) * unit + thin + casts_each
+    kept_each = (8 + 2 * wide) * unit + thin
+    recomputing = (11 + 3 * wide) * unit + thin
     around = _around_blocks(shape, work, e)
     unpacked = _UNPACKED_COPIES[lane.precision][is_cuda] * e * shape.dim * shape.hidden
     state = _STATE_BYTES[work.optimizer] * P
@@ -180,10 +194,10 @@ def peak_parts(shape: ModelShape, work: Workload, lane: Lane, *, is_cuda: bool, 
         weights=weight_bytes(shape, lane), lora=_MASTER * P * (2 if work.has_ema else 1), gradients=gradients,
         optimizer=state, activations=activations + around,
     )  # fmt: skip
-    idle = _FRAGMENTS * (sum(parts.values()) + workspace) if is_cuda else 0
+    idle = constants.idle_share * (sum(parts.values()) + workspace) if is_cuda else 0
     return PeakParts(
         **{name: int(size) for name, size in parts.items()}, workspace=int(workspace + idle),
-        photos=work.photo_bytes, context=context,
+        photos=work.photo_bytes, context=constants.context_bytes if is_cuda else 0,
     )  # fmt: skip
 
 
@@ -198,18 +212,25 @@ def _around_blocks(shape: ModelShape, work: Workload, e: int) -> int:
     return work.num_tokens * (8 * head // 2 + 2 * shape.dim * e)
 
 
-def step_seconds(
-    shape: ModelShape, work: Workload, lane: Lane, *, matmul_rate: float, copy_rate: float, memory_rate: float
-) -> float:
-    """How long a step takes: products at `matmul_rate` operations a second, offloaded blocks at `copy_rate` bytes a
-    second beside them, quantised weights unpacked at `memory_rate` bytes a second. An estimate to choose by."""
+def step_seconds(shape: ModelShape, work: Workload, lane: Lane, rates: Rates, constants: Constants) -> float:
+    """How long a step takes: its products, the memory traffic of quantised weights, and what no size changes; or the
+    copies of offloaded blocks, which go on beside that, where they take longer. An estimate to choose by."""
     block = sum(o * i for o, i in shape.block_linears())
     recomputed = min(lane.num_blocks_recomputed, shape.num_blocks)
     forwards_backwards = 2 * shape.num_blocks + recomputed
     attention = 4 * work.tokens_each * shape.dim
     per_token = forwards_backwards * (2 * block + attention) + 4 * shape.num_refiners * block + 8 * work.num_trained
-    seconds = work.num_tokens * per_token / matmul_rate * _ELEMENTWISE + _STEP_OVERHEAD_S
-    if lane.is_quantised:
-        seconds += forwards_backwards * block * 5 / memory_rate  # read 1 byte, write and read 2
-    copied = 2 * lane.num_blocks_offloaded * shape.block_bytes(lane.precision)
-    return work.num_passes * max(seconds, copied / copy_rate)
+    factor, num_bytes = _product_costs(lane.precision, rates, constants)
+    products_s = work.num_tokens * per_token / rates.matmul_rate * factor
+    traffic_s = forwards_backwards * block * num_bytes / rates.memory_rate
+    copying_s = copied_bytes(shape, lane) / (rates.copy_rate * constants.copy_share)
+    return work.num_passes * max(products_s + traffic_s + constants.step_overhead_s, copying_s)
+
+
+def _product_costs(precision: str, rates: Rates, constants: Constants) -> tuple[float, float]:
+    """By how much what grows with tokens is longer than its products in bf16, and the bytes of traffic that each number
+    of a weight causes beside each of its products."""
+    if precision in rates.native:
+        return constants.native_factor, constants.native_bytes
+    unpacked = {"float8": constants.unpacked_bytes, "int8": constants.unpacked_bytes, "nf4": constants.nf4_bytes}
+    return constants.dense_factor, unpacked.get(precision, 0.0)

@@ -9,17 +9,21 @@ from functools import partial
 
 import torch
 
+from .constants import read_constants
+from .costs import Rates
 from .planner import Machine
+from .quantised import EIGHT_BIT, has_native_product
 
-CUDA_CONTEXT_BYTES = 500_000_000
-"""What the driver holds for a process that uses CUDA: kernels, cuBLAS' workspace. 0.4 to 0.6 GB on current cards."""
 _MATMUL = {"cuda": (2048, 3840, 3840), "cpu": (128, 512, 512)}  # rows, inner, columns
 _COPY_BYTES = {"cuda": 64 << 20, "cpu": 4 << 20}
 _NUM_TRIES = 3
 
 
 def read_machine(device: torch.device, dtype: torch.dtype) -> Machine:
-    """What a device has and does, in the base model's number format. Takes some 50 ms."""
+    """What a device has and does, in the base model's number format. Takes some 50 ms.
+
+    Raises UserError where the planner's constants cannot be read.
+    """
     import psutil
 
     is_cuda = device.type == "cuda"
@@ -43,11 +47,14 @@ def read_machine(device: torch.device, dtype: torch.dtype) -> Machine:
         is_cuda=is_cuda,
         total_bytes=total,
         free_bytes=free,
-        context_bytes=CUDA_CONTEXT_BYTES if is_cuda else 0,
         host_free_bytes=host_free,
-        matmul_rate=2 * rows * inner * columns / seconds,
-        memory_rate=2 * num_bytes / memory_s,
-        copy_rate=num_bytes / copy_s,
+        rates=Rates(
+            matmul_rate=2 * rows * inner * columns / seconds,
+            memory_rate=2 * num_bytes / memory_s,
+            copy_rate=num_bytes / copy_s,
+            native=tuple(precision for precision in EIGHT_BIT if has_native_product(precision, device)),
+        ),
+        constants=read_constants().constants,
         has_bitsandbytes=importlib.util.find_spec("bitsandbytes") is not None,
     )
 
@@ -69,15 +76,15 @@ def _wait(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
-def measured_now(device: torch.device) -> int | None:
-    """What the process holds of the device, context included; None where nothing tells."""
+def measured_now(device: torch.device, context_bytes: int) -> int | None:
+    """What the process holds of the device, its context of so many bytes included; None where nothing tells."""
     if device.type != "cuda":
         return None
-    return torch.cuda.memory_reserved(device) + CUDA_CONTEXT_BYTES
+    return torch.cuda.memory_reserved(device) + context_bytes
 
 
-def measured_peak(device: torch.device) -> int | None:
+def measured_peak(device: torch.device, context_bytes: int) -> int | None:
     """The process's peak on the device so far as the driver sees it, context included; None where nothing tells."""
     if device.type != "cuda":
         return None
-    return torch.cuda.max_memory_reserved(device) + CUDA_CONTEXT_BYTES
+    return torch.cuda.max_memory_reserved(device) + context_bytes

@@ -98,7 +98,12 @@ def workload(settings: Settings, photos: Sequence[Photo], num_trained: int, phot
 def _num_tokens(photo: Photo) -> int:
     width_px, height_px = photo.bucket
     parts = (width_px // _PATCH_PX) * (height_px // _PATCH_PX), photo.text.shape[0]
-    return sum(-(-part // _PADDED_TO) * _PADDED_TO for part in parts)
+    return sum(num_padded(part) for part in parts)
+
+
+def num_padded(num_tokens: int) -> int:
+    """How many tokens the transformer makes of a caption's, or of a photo's patches."""
+    return -(-num_tokens // _PADDED_TO) * _PADDED_TO
 
 
 def wish(settings: Settings, num_blocks: int) -> Wish:

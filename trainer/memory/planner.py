@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ..messages import Message, sentence
-from .costs import ModelShape, PeakParts, Workload, host_bytes, peak_parts, step_seconds
+from .constants import Constants
+from .costs import ModelShape, PeakParts, Rates, Workload, host_bytes, peak_parts, step_seconds
 from .lanes import QUANTISED, Lane
 
 _TIMES_SLOWER = {"float8": 2.0, "int8": 2.0}
@@ -27,14 +28,9 @@ class Machine:
     total_bytes: int
     free_bytes: int
     """Of the device, after its context was made."""
-    context_bytes: int
     host_free_bytes: int
-    matmul_rate: float
-    """Operations a second, measured in the base model's number format."""
-    memory_rate: float
-    """Bytes a second within the device."""
-    copy_rate: float
-    """Bytes a second from pinned system memory to the device."""
+    rates: Rates
+    constants: Constants
     has_bitsandbytes: bool = True
 
     @property
@@ -42,7 +38,7 @@ class Machine:
         """What a plan may use, its context included."""
         if not self.is_cuda:
             return max(0, self.free_bytes - _SPARE_HOST_BYTES)
-        return self.free_bytes + self.context_bytes - max(_SPARE_BYTES, int(_SPARE_SHARE * self.total_bytes))
+        return self.free_bytes + self.constants.context_bytes - max(_SPARE_BYTES, int(_SPARE_SHARE * self.total_bytes))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,7 +119,7 @@ def _lanes(shape: ModelShape, wish: Wish, precision: str) -> Iterator[Lane]:
 
 
 def _plan(shape: ModelShape, work: Workload, machine: Machine, lane: Lane) -> Plan:
-    peak = peak_parts(shape, work, lane, is_cuda=machine.is_cuda, context=machine.context_bytes)
+    peak = peak_parts(shape, work, lane, machine.constants, is_cuda=machine.is_cuda)
     host = host_bytes(shape, lane)
     # A lane that does not hold the whole base model as it is reads it into system memory first.
     needed_host = host + (shape.num_parameters * 2 if machine.is_cuda and (lane.is_quantised or host) else 0)
@@ -132,10 +128,7 @@ def _plan(shape: ModelShape, work: Workload, machine: Machine, lane: Lane) -> Pl
         num_blocks=shape.num_blocks,
         peak=peak,
         host_bytes=host,
-        seconds_per_step=step_seconds(
-            shape, work, lane,
-            matmul_rate=machine.matmul_rate, copy_rate=machine.copy_rate, memory_rate=machine.memory_rate,
-        ),
+        seconds_per_step=step_seconds(shape, work, lane, machine.rates, machine.constants),
         usable_bytes=machine.usable_bytes,
         fits=peak.total <= machine.usable_bytes
         and (not machine.is_cuda or needed_host <= machine.host_free_bytes),

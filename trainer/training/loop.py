@@ -31,7 +31,7 @@ from .keeping.checksums import is_whole
 from .keeping.control import RunControl
 from .keeping.disk import check_disk
 from .keeping.lock import hold_run
-from .keeping.record import read_record, record_early_finish, steps_wanted, write_record
+from .keeping.record import attention_of, read_record, record_early_finish, steps_wanted, write_record
 from .keeping.repair import finished_notes
 from .keeping.runs import Run, TrainJob, collect, describe_run, finished_run
 from .keeping.states import state_steps
@@ -41,7 +41,7 @@ from .ranks import ALONE, Ranks
 from .session import Session, open_session, plan_session, resume, save_checkpoint, save_train_state
 from .step import train_step
 from .telling.events import Event, Finished, Preparing, Started, StepDone, Stopped, Warned
-from .telling.lane_watch import LaneWatch, told_of_compiling
+from .telling.lane_watch import LaneWatch, told_of_attention, told_of_compiling
 from .telling.phases import phase_of
 from .telling.previews import PreviewRenderer, check_previews, draw_previews
 from .telling.remember import remembered
@@ -131,7 +131,10 @@ def _train(job: TrainJob, run: Run, split: Split, photos: EncodedDataset, host: 
     plan = plan_session(job, learned, host.device, host.ranks)
     watch = LaneWatch(plan, host.device)
     yield from watch.begin(next(iter(state_steps(run.states_dir)), 0), steps_wanted(run, job))
-    session = open_session(job, learned, host.device, host.ranks, held_out=held_out, plan=plan)
+    session = open_session(
+        job, learned, host.device, host.ranks, held_out=held_out, plan=plan,
+        attention_before=attention_of(read_record(run.run_dir)),
+    )  # fmt: skip
     try:
         yield Preparing(stage="model", done=1, total=1)
         with host.ranks.first_goes_first():
@@ -139,7 +142,7 @@ def _train(job: TrainJob, run: Run, split: Split, photos: EncodedDataset, host: 
             done = yield from resume(session, run)
             if host.ranks.is_first:  # not before everything that could be refused was accepted
                 lane = lane_text(plan.lane, plan.num_blocks)
-                write_record(run, job, host.today().isoformat(), done, lane)
+                write_record(run, job, host.today().isoformat(), done, lane, session.attention.as_plain())
         metadata = lora_metadata(read_record(run.run_dir) or {}, job.adapter)
         for warning in stretched_schedule(job.config, before, done + 1):
             yield Warned(message=warning)
@@ -149,6 +152,7 @@ def _train(job: TrainJob, run: Run, split: Split, photos: EncodedDataset, host: 
             num_photos=len({photo.photo_index for photo in learned}),
             num_trained_modules=num_modules(session.lora),
         )
+        yield from told_of_attention(session.attention)
         yield from told_of_compiling(session.compiler)
         judging = Judging(session, run, split, done, unix_s=host.unix_s)
         yield from judging.begin(done)

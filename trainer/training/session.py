@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from ..memory.attention import Attention, attention_shape, choose_attention
 from ..memory.compiled import Compiler, CompileWish, cache_dir_in
 from ..memory.costs import ModelShape
 from ..memory.fitting import DTYPES, fit_weights, install_lane, loading_device, plan_training
@@ -58,6 +59,8 @@ class Session:
     """The lane it trains in, and what that was expected to take."""
     compiler: Compiler
     """Runs the blocks compiled where that is wanted and works."""
+    attention: Attention = Attention()
+    """Which of torch's attention kernels come first."""
     ranks: Ranks = ALONE
 
     def forget(self) -> None:
@@ -92,10 +95,12 @@ def open_session(
     held_out: EncodedDataset = (),
     load: Callable[[BaseModel, torch.dtype, torch.device], ZImageTransformer2DModel] = load_transformer,
     plan: Plan | None = None,
+    attention_before: Mapping[str, Any] | None = None,
 ) -> Session:
     """Load the transformer, fuse the adapter, bring it into its lane, put the LoRA on, make the optimizer.
 
     `load` says where the weights come from: bench/ measures with some that no file holds. Without a `plan` one is made.
+    `attention_before` is what the run's record says of the attention of its last steps.
     """
     config = job.config
     plan = plan or plan_session(job, photos, device, ranks)
@@ -109,6 +114,8 @@ def open_session(
     fit_weights(transformer, plan.lane, device)  # after the adapter was fused: sums of packed weights would be coarse
     lora = add_lora(transformer, config, named_generator(config.seed, "lora"), untouched_norms)
     transformer.train()
+    measured = attention_shape(config, photos, transformer.config)
+    attention = choose_attention(measured, device, attention_before or {}).agreed(ranks.agree)
     wish = CompileWish(
         choice=config.compile, precision=config.precision,
         expected_s=config.total_steps * plan.seconds_per_step, is_alone=ranks.count == 1,
@@ -128,6 +135,7 @@ def open_session(
         device=device,
         plan=plan,
         compiler=compiler,
+        attention=attention,
         ranks=ranks,
     )
 

@@ -59,7 +59,8 @@ class StepNumbers:
 def train_step(session: Session, step: int) -> StepNumbers:
     """One optimizer update. Raises UserError, the weights untouched, where a number is not finite."""
     forget = partial(session.optimizer.zero_grad, set_to_none=True)
-    numbers = session.compiler.run(partial(gradients, session, step), forget)
+    with session.attention.in_force():
+        numbers = session.compiler.run(partial(gradients, session, step), forget)
     if not numbers.is_finite:
         forget()
         raise UserError("train.not_finite", step=step, names=name_some(suspects(session, numbers)))

@@ -83,7 +83,8 @@ def validate(session: Session, num_sigmas: int, step: int) -> Validation:
         ]
     losses: dict[int, list[float]] = defaultdict(list)
     size = session.config.batch_size  # without gradients, what fits into memory in training fits here
-    with torch.no_grad(), showing(session.lora, shown_weights(session)), _evaluating(session.transformer):
+    shown = showing(session.lora, shown_weights(session))
+    with torch.no_grad(), shown, _evaluating(session.transformer), session.attention.in_force():
         for of_bucket in looks.values():
             for start in range(0, len(of_bucket), size):
                 batch = of_bucket[start : start + size]

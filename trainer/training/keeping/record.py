@@ -73,10 +73,13 @@ def read_record(run_dir: Path) -> dict[str, Any] | None:
     raise UserError("train.bad_record", path=path)
 
 
-def write_record(run: Run, job: TrainJob, today: str, done: int, lane: str = "") -> dict[str, Any]:
+def write_record(
+    run: Run, job: TrainJob, today: str, done: int, lane: str = "", attention: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     """Write `run.json` of a run that goes on after `done` steps in a lane; returns what was written.
 
-    It keeps the first day, every earlier set of settings with the step up to which it held, and every lane.
+    It keeps the first day, every earlier set of settings with the step up to which it held, and every lane with its
+    `attention`, where that was measured.
     """
     before = read_record(run.run_dir) or {"created": today, "earlier_configs": []}
     earlier = before["earlier_configs"]
@@ -84,6 +87,7 @@ def write_record(run: Run, job: TrainJob, today: str, done: int, lane: str = "")
     if before.get("config", settings) != settings:
         earlier = [*earlier, {"until": today, "until_step": done, "config": before["config"]}]
     early = early_finish(before)
+    entry = {"from_step": done + 1, "lane": lane, **({"attention": dict(attention)} if attention else {})}
     record = {
         "format_version": _FORMAT_VERSION,
         "name": run.name,
@@ -95,7 +99,7 @@ def write_record(run: Run, job: TrainJob, today: str, done: int, lane: str = "")
         "identity": dict(run.identity),
         "config": settings,
         "earlier_configs": earlier,
-        "lanes": [*before.get("lanes", []), *([{"from_step": done + 1, "lane": lane}] if lane else [])],
+        "lanes": [*before.get("lanes", []), *([entry] if lane else [])],
         **({"validation": before["validation"]} if "validation" in before else {}),
         **({"finished_early": before["finished_early"]} if early and early[1] == job.config.total_steps else {}),
         "versions": {name: _version(name) for name in ("torch", "diffusers", "peft", "bitsandbytes")},
@@ -103,6 +107,14 @@ def write_record(run: Run, job: TrainJob, today: str, done: int, lane: str = "")
     }
     write_text_whole(run.run_dir / RECORD_NAME, json.dumps(record, ensure_ascii=False, indent=1))
     return record
+
+
+def attention_of(record: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    """What a record says of the attention of the run's last steps; empty where it says nothing."""
+    lanes = (record or {}).get("lanes") or [{}]
+    last = lanes[-1] if isinstance(lanes, list) else {}
+    found = last.get("attention") if isinstance(last, dict) else None
+    return found if isinstance(found, dict) else {}
 
 
 def draft_record(run: Run, job: TrainJob) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 
 import torch
 
+from ...memory.attention import Attention
 from ...memory.compiled import Compiler
 from ...memory.device import measured_now, measured_peak
 from ...memory.planner import Plan, gigabytes, lane_message, lane_text, next_leaner, pace, plan_message
@@ -58,7 +59,8 @@ class LaneWatch:
 
     def memory(self) -> tuple[int | None, int | None]:
         """What training holds of the device now and has held at most, in bytes; None where nothing tells."""
-        return measured_now(self._device), measured_peak(self._device)
+        context = self._plan.peak.context
+        return measured_now(self._device, context), measured_peak(self._device, context)
 
     def _checked(self, num_left: int) -> Message:
         usual_s = statistics.median(self._durations_s)
@@ -67,7 +69,7 @@ class LaneWatch:
             "planned_pace": pace(self._plan.seconds_per_step),
             "end": self._end(num_left * usual_s),
         }
-        peak = measured_peak(self._device)
+        peak = measured_peak(self._device, self._plan.peak.context)
         if peak is None:
             return Message("memory.checked_pace", values)
         planned = {"peak": gigabytes(peak), "planned_peak": gigabytes(self._plan.peak.total)}
@@ -77,6 +79,11 @@ class LaneWatch:
         now = self._now()
         end = now + datetime.timedelta(seconds=seconds)
         return end.strftime(_DAY if end.date() == now.date() else _OTHER_DAY)
+
+
+def told_of_attention(attention: Attention) -> Iterator[Event]:
+    """What was found when attention was measured."""
+    yield from (MemoryTold(message=message) for message in attention.told)
 
 
 def told_of_compiling(compiler: Compiler) -> Iterator[Event]:
