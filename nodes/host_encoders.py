@@ -15,6 +15,7 @@ from .core_identity import clip_identity, vae_identity
 from .host import claim_memory
 
 _NUM_LATENT_CHANNELS = 16
+_WHY_ONE_BY_ONE = Message("host.captions_one_by_one")
 _LARGEST_DIFFERENCE = 0.05
 """Of a caption's features beside others, by what they are alone: half formats round differently in larger products."""
 
@@ -47,7 +48,7 @@ class HostEncoders:
             return [self._encode(tokens[0])]
         features, lengths = self._encode(_side_by_side(tokens)), [len(_only_section(one)) for one in tokens]
         if len(features) != len(tokens) * max(lengths):
-            raise OneByOne(Message("host.captions_one_by_one"))
+            raise OneByOne(_WHY_ONE_BY_ONE)
         found = [
             features_TD[:length] for features_TD, length in zip(features.split(max(lengths)), lengths, strict=True)
         ]
@@ -55,7 +56,7 @@ class HostEncoders:
             shortest = lengths.index(min(lengths))
             alone = self._encode(tokens[shortest])
             if alone.shape != found[shortest].shape or _difference(found[shortest], alone) > _LARGEST_DIFFERENCE:
-                raise OneByOne(Message("host.captions_one_by_one"))
+                raise OneByOne(_WHY_ONE_BY_ONE)
             self._together_is_proven = True
         return found
 
@@ -87,7 +88,7 @@ def _only_section(tokens: Mapping[str, list[list[Any]]]) -> list[Any]:
     """What core's tokenizers make of a caption, where it is one section of one encoder. Raises OneByOne elsewhere."""
     sections = [section for sections in tokens.values() for section in sections]
     if len(sections) != 1:
-        raise OneByOne(Message("host.captions_one_by_one"))
+        raise OneByOne(_WHY_ONE_BY_ONE)
     return sections[0]
 
 
