@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from bench import encode
 from bench.encode import made_photos, main, measure
 from bench.models import POCKET_DIR
 from trainer.training.model.diffusers_encoders import DiffusersEncoders
@@ -24,3 +25,14 @@ def test_every_way_is_timed_in_every_round(tmp_path: Path) -> None:
 def test_the_full_size_is_refused_without_a_card_with_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--size", "full", "--device", "cpu"]) == 1
     assert "python -m bench.encode" in capsys.readouterr().out
+
+
+def test_encoders_of_random_weights_take_captions_and_photos(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The full-size ones, made narrow."""
+    narrow = dict(hidden_size=32, intermediate_size=64, num_hidden_layers=3, num_attention_heads=2, head_dim=16)
+    monkeypatch.setattr(encode, "FULL_TEXT_ENCODER", {**encode.FULL_TEXT_ENCODER, **narrow, "num_key_value_heads": 1})
+    monkeypatch.setattr(encode, "FULL_VAE", {**encode.FULL_VAE, "block_out_channels": (32,) * 4})
+    encoders = encode.RandomEncoders(POCKET_DIR, torch.device("cpu"))
+    long, short = encoders.encode_texts(["a photo of Ada, smiling", "Ada"])
+    assert long.shape[1] == short.shape[1] == 32 and len(long) > len(short) and long.isfinite().all()
+    assert encoders.encode_images(torch.rand(2, 32, 48, 3)).shape == (2, 16, 4, 6)
