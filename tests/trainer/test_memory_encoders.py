@@ -9,12 +9,14 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 
 from tests.trainer.conftest import CPU
 from trainer.memory.fitting import fit_text_encoder
 from trainer.memory.offload import Offloader
 from trainer.memory.quantised import QuantisedLinear
+from trainer.training import loop
 from trainer.training.loop import train
 from trainer.training.model.diffusers_encoders import DiffusersEncoders
 from trainer.training.telling.events import Preparing
@@ -54,3 +56,24 @@ def test_an_offloaded_text_encoder_gives_the_same_numbers(pocket_dir: Path) -> N
     offloader = Offloader(dict(enumerate(model.layers)), CPU)
     assert torch.equal(encoders.encode_texts(["a photo of Ada"])[0], wanted)
     assert offloader.num_copies >= len(model.layers)
+
+
+def test_nothing_of_the_model_is_in_memory_once_a_run_is_over(
+    make_job: Callable[..., Any], encoders: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever called draws next, on the same card, and does not wait for Python to look for cycles."""
+    kept: list[weakref.ref[Any]] = []
+    load = loop.open_session
+
+    def watched(*arguments: Any, **named: Any) -> Any:
+        session = load(*arguments, **named)
+        kept.extend(weakref.ref(parameter) for parameter in session.transformer.parameters())
+        return session
+
+    monkeypatch.setattr(loop, "open_session", watched)
+    gc.disable()
+    try:
+        list(train(make_job(total_steps=1, save_every=1), encoders, device=CPU, should_stop=lambda: False))
+        assert kept and not any(parameter() is not None for parameter in kept)
+    finally:
+        gc.enable()

@@ -41,7 +41,7 @@ def _with_lora(layers: Sequence[Any], x: Tensor) -> list[Tensor]:
         downs = [layer.lora_A[ADAPTER_NAME].weight for layer in layers]
         ups = [layer.lora_B[ADAPTER_NAME].weight for layer in layers]
         scales = [layer.scaling[ADAPTER_NAME] for layer in layers]
-        if torch.compiler.is_compiling():  # whose backward passes are its own
+        if torch.compiler.is_compiling():  # torch makes a backward pass of its own then
             _add(rows_NI, results, downs, ups, scales)
         else:
             results = _Added.apply(rows_NI, scales, *results, *downs, *ups)

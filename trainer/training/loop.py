@@ -19,6 +19,7 @@ import torch
 
 from ..files import remove_unfinished
 from ..memory.planner import lane_text
+from ..memory.shortage import give_back
 from ..messages import Message
 from .data.encode import EncodedDataset, plan_encoding, read_encoded
 from .data.encoders import Encoders
@@ -159,6 +160,7 @@ def _train(job: TrainJob, run: Run, split: Split, photos: EncodedDataset, host: 
         yield from _steps(session, run, job, metadata, done, last_step, host, judging, watch)
     finally:
         session.forget()
+        give_back(host.device)  # layers and their forward functions hold each other
 
 
 def _steps(
