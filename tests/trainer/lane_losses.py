@@ -2,8 +2,8 @@
 
     python -m tests.trainer.lane_losses       (prints a table; about a quarter of an hour on two cores)
 
-All runs learn the same photos; the ones held out are looked at with the same noise. 8-bit lanes multiply in 8 bits,
-which on a CPU they are made to: it has the cards' operators.
+Runs of one seed learn the same photos and look at the held-out ones with the same noise; seeds differ in both. 8-bit
+lanes multiply in 8 bits, which on a CPU they are made to: it has the cards' operators.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
+from torch._inductor.runtime.cache_dir_utils import cache_dir as torchs_cache_dir
 
 from tests.trainer.conftest import CPU, losses_of
 from trainer.memory import compiled
@@ -224,6 +225,12 @@ def test_kernels_are_kept_beside_the_runs_unless_the_user_named_a_place(
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", "mine")
     with compiler._cached():
         assert os.environ["TORCHINDUCTOR_CACHE_DIR"] == "mine"
+    monkeypatch.delenv("TORCHINDUCTOR_CACHE_DIR")
+    own = torchs_cache_dir()  # names it to the environment, as importing diffusers does
+    assert os.environ["TORCHINDUCTOR_CACHE_DIR"] == own
+    with compiler._cached():
+        assert os.environ["TORCHINDUCTOR_CACHE_DIR"] == str(cache_dir)
+    assert os.environ["TORCHINDUCTOR_CACHE_DIR"] == own
     assert cache_dir_in(tmp_path / "nothing") is None
 
 
@@ -249,18 +256,32 @@ def test_every_lane_and_network_compiles_to_the_same_step(
         bench.assert_same(size)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_the_kernels_of_inductor_make_the_same_step_and_are_found_by_the_next_run(
-    pocket_dir: Path, tmp_path: Path, precision: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from torch._dynamo.utils import counters
+@pytest.fixture
+def cpp_compiler() -> None:
     from torch._inductor.cpp_builder import get_cpp_compiler
 
     try:
         get_cpp_compiler()
     except Exception as error:
         pytest.skip(f"inductor finds no C++ compiler here: {error}")
+
+
+@pytest.mark.slow
+def test_a_run_leaves_its_kernels_beside_the_runs(
+    cpp_compiler: None, make_job: Callable[..., Any], run_through: Callable[..., Any]
+) -> None:
+    job = make_job(compile="on", total_steps=1)
+    assert keys_of(run_through(job)) == ["memory.compile_begins", "memory.compile_on"]
+    assert any(path.is_file() for path in (job.runs_dir / compiled.CACHE_NAME).rglob("*"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_the_kernels_of_inductor_make_the_same_step_and_are_found_by_the_next_run(
+    cpp_compiler: None, pocket_dir: Path, tmp_path: Path, precision: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from torch._dynamo.utils import counters
+
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
     for run in (1, 2):
         counters["inductor"].clear()

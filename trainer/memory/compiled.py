@@ -12,6 +12,7 @@ import contextlib
 import importlib.util
 import os
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -197,7 +198,8 @@ class Compiler:
     @contextlib.contextmanager
     def _cached(self) -> Iterator[None]:
         """Within it torch keeps compiled kernels in the trainer's folder, unless the user has named another."""
-        if self._wish.cache_dir is None or _CACHE_VARIABLE in os.environ:
+        before = os.environ.get(_CACHE_VARIABLE)
+        if self._wish.cache_dir is None or not (before is None or _is_torchs_own(Path(before))):
             yield
             return
         os.environ[_CACHE_VARIABLE] = str(self._wish.cache_dir)
@@ -205,6 +207,8 @@ class Compiler:
             yield
         finally:
             os.environ.pop(_CACHE_VARIABLE, None)
+            if before is not None:
+                os.environ[_CACHE_VARIABLE] = before
 
 
 def cache_dir_in(runs_dir: Path) -> Path | None:
@@ -214,6 +218,11 @@ def cache_dir_in(runs_dir: Path) -> Path | None:
     and where there is no such folder yet.
     """
     return runs_dir / CACHE_NAME if sys.platform != "win32" and runs_dir.is_dir() else None
+
+
+def _is_torchs_own(cache_dir: Path) -> bool:
+    """Whether torch itself has named the folder in the environment, as it does when it is imported whole."""
+    return cache_dir.parent == Path(tempfile.gettempdir()) and cache_dir.name.startswith("torchinductor_")
 
 
 def plain_block(
