@@ -1,6 +1,6 @@
 """What a step is made of, operation by operation, in one command:
 
-    python -m bench.profile                          the pocket model in fp32 and bf16 lanes, beside the plain loop
+    python -m bench.profile                          the pocket model in bf16 and int8, beside the plain loop
     python -m bench.profile --size full --lanes bf16,int8-lean,nf4-offload      on a CUDA card
 
 Every operation that torch's profiler sees counts once, under what it is for, by its own time: on a card that of its
